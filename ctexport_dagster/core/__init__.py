@@ -1,0 +1,1 @@
+"""The pure core: no Dagster, no cloud SDK, no environment, no clock."""
