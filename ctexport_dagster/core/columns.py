@@ -1,10 +1,10 @@
-"""The column plan of an export: what each output column holds, in which order, under which header.
+"""The columns of an export: what each output column holds, in which order, under which header.
 
 The *resolved frame* (polars), which the identity stage stages and every format reads, has one column per
 `OutputColumn`, named by its `key`, in plan order, rows sorted by (h, clevertapId):
 
     role               key                    dtype
-    identity           identity               String (values: single) or List(String) (values: all)
+    identity           identity               String (values: single) or List(String) (values: all), never null
     all_identities     all_identities         List(String), never null, may be empty
     clevertapId        clevertapId            String
     clevertapIds       clevertapIds           List(String), null for none
@@ -13,20 +13,28 @@ The *resolved frame* (polars), which the identity stage stages and every format 
     groups             subscriptionGroups     String: canonical JSON object text, null for none
     property           property:<name>        the field's dtype
 
-Source: REQUIREMENTS P12 to P23.
+A preference or property that has held nothing but nulls so far, or that the source doesn't have, is a String column
+of nulls. Which columns an export has is decided in core/column_plan.py. Source: REQUIREMENTS P12 to P23.
 """
 
+import hashlib
+import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Literal, get_args
 
 import polars as pl
 
+from ctexport_dagster.core.export import Format
+from ctexport_dagster.core.manifest import ManifestColumn
 from ctexport_dagster.core.schema import STRINGS, ValueType
+from ctexport_dagster.core.staging import StagedColumn
 
 ColumnRole = Literal[
     "identity", "all_identities", "clevertapId", "clevertapIds", "device", "preference", "groups", "property"
 ]
+_ROLES: dict[str, ColumnRole] = {role: role for role in get_args(ColumnRole)}
 
 
 @dataclass(frozen=True)
@@ -70,3 +78,38 @@ class ColumnPlan:
     def frame_schema(self) -> dict[str, pl.DataType]:
         """Name and dtype of every column of the resolved frame."""
         return {column.key: column.dtype for column in self.columns}
+
+
+def staged_columns(plan: ColumnPlan) -> tuple[StagedColumn, ...]:
+    """The plan's columns as the staging document keeps them."""
+    return tuple(
+        StagedColumn(role=column.role, name=column.name, header=column.header, type=column.type)
+        for column in plan.columns
+    )
+
+
+def plan_from_staged(columns: Iterable[StagedColumn], warnings: tuple[str, ...] = ()) -> ColumnPlan:
+    """The plan that `staged_columns` was given.
+
+    Raises:
+        ValueError, KeyError: the document holds a type or role that this version doesn't know.
+    """
+    return ColumnPlan(
+        tuple(OutputColumn(_ROLES[c.role], c.name, c.header, ValueType(c.type)) for c in columns), warnings
+    )
+
+
+def manifest_columns(plan: ColumnPlan) -> tuple[ManifestColumn, ...]:
+    """The plan's columns as the manifest names them; `source` is the key, as `property:Phone` or `MSG-push`."""
+    return tuple(ManifestColumn(name=column.header, type=column.type, source=column.key) for column in plan.columns)
+
+
+def fingerprint(plan: ColumnPlan, format: Format) -> str:  # noqa: A002
+    """A hash of what a reader of the files has to know: the format's shape, and headers and types in order.
+
+    It differs whenever a table built on the files would have to. How the files are compressed doesn't enter, nor,
+    where everything is written as text (`as_string`), do the types.
+    """
+    types = ["string" if format.as_string and not column.is_list else column.type.value for column in plan.columns]
+    document = [format.type, format.style, [*zip(plan.headers, types, strict=True)]]
+    return hashlib.sha256(json.dumps(document).encode()).hexdigest()[:16]

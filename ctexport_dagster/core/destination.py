@@ -19,6 +19,9 @@ class Upload:
     """Names the delivery attempt: temporary names at the destination carry it."""
     overwrites: bool
     """Whether an older generation's file may lie under this key and is to be replaced."""
+    may_lie_there: bool = False
+    """Whether an earlier try may already have put these very bytes under this key. A destination that can't replace
+    files then takes "it exists" for success; without it, an existing file is somebody else's."""
 
 
 class Destination(Protocol):
@@ -33,6 +36,13 @@ class Destination(Protocol):
 
         Raises:
             DeliveryError: it could not be delivered.
+        """
+        ...
+
+    def discard_unfinished(self, key: str, attempt: str) -> None:
+        """Removes what an attempt that died while sending this key left under a temporary name, if anything.
+
+        Where a key appears in one piece by itself, there is nothing to do. Safe to repeat.
         """
         ...
 

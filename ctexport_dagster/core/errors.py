@@ -14,13 +14,16 @@
     ├── StagingMissing              the stage before this one has not run
     ├── NamingError                 two files would get one key
     ├── Busy                        another run of the same export is at work
-    └── DeliveryError               a file could not be delivered (class and cause: core/failure.py)
+    ├── DeliveryError               a file could not be delivered (class and cause: core/failure.py)
+    └── DeliveryUnreadable          a delivery can't be read back as its manifests promise
 
 No message, field or repr of these may carry a row, a profile value or a secret: counts, names and keys only.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+from ctexport_dagster.core.failure import Failure
 
 
 class ExportError(Exception):
@@ -108,4 +111,12 @@ class Busy(ExportError):
 
 
 class DeliveryError(ExportError):
-    """A file or manifest could not be delivered; the run can simply be repeated."""
+    """A file or manifest could not be delivered; the run can simply be repeated. `failure` says whose it is to mend."""
+
+    def __init__(self, attempted: str, failure: Failure) -> None:
+        self.failure = failure
+        super().__init__(attempted, f"{failure.happened} ({failure.code}): {failure.cause}", f"{failure.fix}.")
+
+
+class DeliveryUnreadable(ExportError):
+    """A delivery can't be read back as its manifests promise."""

@@ -3,87 +3,55 @@
 import hashlib
 import json
 import re
-from datetime import date, time
-from typing import Annotated, Literal, Self
+from datetime import time
+from typing import Annotated, Literal
 from zlib import crc32
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
+from ctexport_dagster.core.declared import ByteCount, ClockTime, Day, Declared, EveryHours, ZoneName
 from ctexport_dagster.core.interval import Cadence
 from ctexport_dagster.core.profile import PREFERENCES, SYSTEM_PROPERTIES
 
 FormatType = Literal["csv", "json", "xml", "parquet"]
-Hours = Literal[3, 4, 6, 8, 12, 24]
+Compression = Literal["fast", "small", "zstd", "snappy", "none"]
 
-_BYTES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9}
-_CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 GROUPS = "subscriptionGroups"
-
-
-class Declared(BaseModel):
-    """The base of everything declared: closed (an unknown key is a mistake) and immutable."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
-
-
-def parse_size(value: object) -> object:
-    """`100 MB` → 100000000 (decimal units); an integer is bytes."""
-    if not isinstance(value, str):
-        return value
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(B|KB|MB|GB)\s*", value)
-    if match is None:
-        raise ValueError(f"{value!r} is no size; write it as 100 MB")
-    return int(float(match[1]) * _BYTES[match[2]])
-
-
-def parse_cadence(value: object) -> object:
-    """`24h` → 24."""
-    match = re.fullmatch(r"(\d+)h", value) if isinstance(value, str) else None
-    return int(match[1]) if match else value
-
-
-def parse_clock(value: object) -> object:
-    """`"02:00"` → 02:00; YAML reads an unquoted 02:00 as a number of minutes, which is refused."""
-    if isinstance(value, str) and _CLOCK.fullmatch(value):
-        return time.fromisoformat(value)
-    if isinstance(value, time):
-        return value
-    raise ValueError('write a time of day in quotes, as "02:00"')
-
-
-def known_zone(value: str) -> str:
-    """An IANA time zone that this machine knows."""
-    try:
-        ZoneInfo(value)
-    except (KeyError, ValueError, OSError):
-        raise ValueError(f"{value!r} is no time zone; write an IANA name such as UTC or Asia/Kolkata") from None
-    return value
-
-
-ByteCount = Annotated[int, BeforeValidator(parse_size), Field(gt=0)]
-EveryHours = Annotated[Hours, BeforeValidator(parse_cadence)]
-ClockTime = Annotated[time, BeforeValidator(parse_clock)]
-ZoneName = Annotated[str, BeforeValidator(known_zone)]
+_TEXT_COMPRESSIONS: tuple[Compression, ...] = ("fast", "small")
+_PARQUET_COMPRESSIONS: tuple[Compression, ...] = ("zstd", "snappy", "none")
 
 
 class Format(Declared):
     """The file format: `csv` alone, or a mapping with its options."""
 
     type: FormatType
+    """csv, json (one object a line), xml or parquet."""
     style: Literal["clevertap", "typed"] = "clevertap"
-    compression: Literal["fast", "small", "zstd", "snappy", "none"] | None = None
+    """clevertap: names, nesting and value shapes as CleverTap's samples; typed: arrays, objects, flat typed Parquet."""
+    compression: Compression | None = None
+    """fast or small for csv, json and xml (always gzip); zstd, snappy or none for parquet."""
     wrap: Literal["none", "gzip"] = "none"
+    """gzip: a Parquet file inside a gzip file, which most engines can't read."""
     as_string: bool = False
+    """Writes every value as text."""
 
-    @model_validator(mode="after")
-    def _fits_the_type(self) -> Self:
-        if self.type != "parquet" and self.wrap != "none":
+    @field_validator("compression")
+    @classmethod
+    def _compresses_the_type(cls, compression: Compression | None, info: ValidationInfo) -> Compression | None:
+        if compression is None or "type" not in info.data:
+            return compression
+        allowed = _PARQUET_COMPRESSIONS if info.data["type"] == "parquet" else _TEXT_COMPRESSIONS
+        if compression not in allowed:
+            raise ValueError(f"the compression of {info.data['type']} is one of {', '.join(allowed)}")
+        return compression
+
+    @field_validator("wrap")
+    @classmethod
+    def _wraps_parquet_alone(cls, wrap: str, info: ValidationInfo) -> str:
+        if wrap != "none" and info.data.get("type", "parquet") != "parquet":
             raise ValueError("wrap is for parquet alone: the text formats are always gzip")
-        allowed = ("zstd", "snappy", "none") if self.type == "parquet" else ("fast", "small")
-        if self.compression not in (None, *allowed):
-            raise ValueError(f"compression of {self.type} is one of {', '.join(allowed)}")
-        return self
+        return wrap
 
     @property
     def extension(self) -> str:
@@ -92,44 +60,64 @@ class Format(Declared):
             return "parquet.gz" if self.wrap == "gzip" else "parquet"
         return f"{self.type}.gz"
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a plan should tell people about the format. Source: REQUIREMENTS P11."""
+        if self.wrap == "none":
+            return ()
+        return ("most query engines can't read Parquet files wrapped in gzip; leave wrap out for plain .parquet",)
+
 
 class Files(Declared):
     """Where files go and what they are called: presets or templates (core/naming.py checks those)."""
 
     folder: str = "bucket_root"
+    """bucket_root, data_type, run_date, export_id, or a template such as {{Date}}/run-{{Export-id}}."""
     name: str = "default"
+    """default, clevertap_legacy, or a template such as profiles-{{Date}}."""
     chunk_size: ByteCount = 100_000_000
+    """The most bytes of one delivered file."""
     empty: Literal["none", "header"] = "none"
+    """What a day without rows delivers beside its manifest: nothing, or a file with the header alone."""
     manifest_prefix: Literal["", "_"] = ""
+    """_ where readers of the folder skip names that begin with it."""
 
 
 class Identity(Declared):
     """Which identifiers go out, in which order of priority."""
 
     order: tuple[str, ...] = ("Identity", "Email", "Phone")
+    """Identity, Email, Phone, or any property."""
     values: Literal["single", "all"] = "single"
+    """single: the first identifier that a profile has; all: every one."""
     all_identities: bool = False
+    """Adds a column of all account-defined identifiers."""
     clevertap_id: bool = True
+    """Adds the columns clevertapId and clevertapIds."""
 
     @field_validator("order")
     @classmethod
     def _at_least_one(cls, order: tuple[str, ...]) -> tuple[str, ...]:
         if not order:
             raise ValueError("name at least one of Identity, Email, Phone or a property")
-        if len(set(order)) != len(order):
-            raise ValueError("an identifier stands in the order twice")
-        return order
+        return _once_each(order, "an identifier")
 
 
 class Columns(Declared):
     """Which device data, preferences and properties go out, renamed and ordered how."""
 
     device: bool = True
+    """Adds the device token."""
     communication: Literal["all"] | tuple[str, ...] = ()
+    """all, or any of MSG-push, MSG-push-all, MSG-webpush, MSG-email, MSG-sms, MSG-whatsapp, subscriptionGroups."""
     properties: Literal["all", "system"] | tuple[str, ...] = "all"
+    """all, system (Name, Gender, DOB, Email, Phone, Photo), or a list of properties."""
     rename: dict[str, str] = Field(default_factory=dict)
+    """Property or column: its header in the files."""
     order: tuple[str, ...] = ()
+    """These properties first, the rest after."""
     on_new_property: Literal["append", "lock"] = "append"
+    """What a new property of the source becomes: one more column at the end, or nothing until the export is edited."""
 
     @field_validator("communication")
     @classmethod
@@ -139,9 +127,7 @@ class Columns(Declared):
         for name in chosen:
             if name not in (*PREFERENCES, GROUPS):
                 raise ValueError(f"{name!r} is none of {', '.join((*PREFERENCES, GROUPS))}")
-        if len(set(chosen)) != len(chosen):
-            raise ValueError("a preference stands in the list twice")
-        return chosen
+        return _once_each(chosen, "a preference")
 
     @field_validator("properties")
     @classmethod
@@ -155,9 +141,7 @@ class Columns(Declared):
         for name in chosen:
             if name.lower() in ("identity", "clevertapid", "clevertap id"):
                 raise ValueError(f"{name} is an identifier: choose it under identity, not as a property")
-        if len(set(chosen)) != len(chosen):
-            raise ValueError("a property stands in the list twice")
-        return chosen
+        return _once_each(chosen, "a property")
 
     @field_validator("rename")
     @classmethod
@@ -166,6 +150,11 @@ class Columns(Declared):
             if not header.strip():
                 raise ValueError(f"the new name of {name} is empty")
         return rename
+
+    @field_validator("order")
+    @classmethod
+    def _ordered_once(cls, order: tuple[str, ...]) -> tuple[str, ...]:
+        return _once_each(order, "a property")
 
     @property
     def preferences(self) -> tuple[str, ...]:
@@ -184,17 +173,25 @@ class Schedule(Declared):
     """When the export runs; zone, start and cadence default to the source's."""
 
     every: EveryHours | None = None
+    """3h, 4h, 6h, 8h, 12h or 24h; windows are cut at midnight of the time zone."""
     at: ClockTime = time(0)
+    """For 24h, the time of day of the run; else the delay after a window's end."""
     timezone: ZoneName | None = None
-    start: date | None = None
-    end: date | None = None
+    """An IANA name."""
+    start: Day | None = None
+    """The first day."""
+    end: Day | None = None
+    """The day before which the export ends; null for never."""
     mode: Literal["incremental", "full"] = "incremental"
+    """incremental: after a full first partition, what changed; full: everything each time."""
 
-    @model_validator(mode="after")
-    def _ends_after_it_starts(self) -> Self:
-        if self.start and self.end and self.end <= self.start:
+    @field_validator("end")
+    @classmethod
+    def _ends_after_it_starts(cls, end: Day | None, info: ValidationInfo) -> Day | None:
+        start = info.data.get("start")
+        if start and end and end <= start:
             raise ValueError("end must lie after start")
-        return self
+        return end
 
 
 class Export(Declared):
@@ -202,20 +199,30 @@ class Export(Declared):
 
     name: str
     kind: Literal["profiles"] = "profiles"
+    """What is exported."""
     description: str | None = None
+    """For people, shown in Dagster."""
     owner: str
+    """The e-mail address that failures are sent to."""
     source: str
+    """The name of a source: the stem of its file under resources/."""
     destination: str
+    """The name of a destination: the stem of its file under resources/."""
     account_id: int = Field(ge=0)
+    """The account's number, part of the default file name."""
     export_id: int | None = Field(default=None, ge=0)
+    """The export's number, part of the default file name; derived from the export's name if left out."""
     format: Annotated[Format, BeforeValidator(lambda v: {"type": v} if isinstance(v, str) else v)]
     files: Files = Files()
     identity: Identity = Identity()
     columns: Columns = Columns()
     schedule: Schedule = Schedule()
     strict: bool = False
+    """Turns warnings about column names and unknown identifiers into errors."""
     on_edit: Literal["full", "increment"] = "full"
+    """What the partition after an edit of identity, columns or format carries: everything, or what changed."""
     on_rerun: Literal["overwrite", "new_names"] = "overwrite"
+    """What a re-run with other bytes does: overwrites its files, or gives them new names (write-once buckets)."""
 
     @field_validator("owner")
     @classmethod
@@ -247,6 +254,13 @@ class Export(Declared):
             start=self.schedule.start or source.start,
             end=self.schedule.end or source.end,
         )
+
+
+def _once_each(names: tuple[str, ...], noun: str) -> tuple[str, ...]:
+    twice = next((name for number, name in enumerate(names) if name in names[:number]), None)
+    if twice is not None:
+        raise ValueError(f"{noun} stands in the list twice: {twice}")
+    return names
 
 
 def _fingerprint(document: object) -> str:

@@ -1,9 +1,12 @@
 """The manifest: the document, written last of all, that says what one partition of one export consists of."""
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
 from typing import Literal
+
+from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 
 from ctexport_dagster.core.interval import Interval
 
@@ -49,9 +52,12 @@ class ManifestColumn:
     source: str
 
 
-@dataclass(frozen=True)
-class Manifest:
-    """Everything that a consumer needs to trust one partition. Source: REQUIREMENTS B1."""
+@dataclass(frozen=True, kw_only=True)
+class ManifestHead:
+    """What a manifest says of its partition before the delivery is planned: everything but files and generation.
+
+    `format` holds JSON values alone.
+    """
 
     export: str
     export_id: int
@@ -59,17 +65,37 @@ class Manifest:
     kind: str
     partition: str
     window: Interval
-    generation: int
-    supersedes: int | None
     run_id: str
     mode: Mode
-    format: dict[str, object]
+    format: Mapping[str, object]
     fingerprint: str
     columns: tuple[ManifestColumn, ...]
-    files: tuple[ManifestFile, ...]
     rows: RowCounts
     lake_version: int
     upstream_runs: tuple[str, ...]
+
+    def manifest(self, files: Iterable[ManifestFile], *, generation: int, supersedes: int | None) -> "Manifest":
+        """The manifest of one generation."""
+        mine = {field.name: getattr(self, field.name) for field in fields(ManifestHead)}
+        return Manifest(**mine, generation=generation, supersedes=supersedes, files=tuple(files))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest(ManifestHead):
+    """Everything that a consumer needs to trust one partition. Source: REQUIREMENTS B1."""
+
+    generation: int
+    supersedes: int | None
+    files: tuple[ManifestFile, ...]
+
+    @property
+    def bytes(self) -> int:
+        """The size of all files together."""
+        return sum(file.bytes for file in self.files)
+
+    def tells_the_same_as(self, other: "Manifest") -> bool:
+        """Whether a consumer finds the same rows in the same files, whichever run, edit or generation said so."""
+        return _without_provenance(self) == _without_provenance(other)
 
     def to_json(self) -> str:
         """The document's text: keys in the contract's order, two spaces, a final line break."""
@@ -84,7 +110,7 @@ class Manifest:
             "supersedes": self.supersedes,
             "run_id": self.run_id,
             "mode": self.mode,
-            "format": self.format,
+            "format": dict(self.format),
             "schema": {"fingerprint": self.fingerprint, "columns": [asdict(column) for column in self.columns]},
             "files": [asdict(file) for file in self.files],
             "rows": asdict(self.rows),
@@ -95,35 +121,85 @@ class Manifest:
 
     @staticmethod
     def from_json(text: str) -> "Manifest":
-        """The manifest that `to_json` wrote; keys that it doesn't know are left alone.
+        """The manifest that `to_json` wrote; keys that it doesn't know are left alone, at every depth.
 
         Raises:
-            ValueError: the text is no manifest.
+            ValueError: the text is no manifest; the message names what is wrong, never a value.
         """
         try:
-            document = json.loads(text)
-            window = document["window"]
-            return Manifest(
-                export=document["export"],
-                export_id=document["export_id"],
-                configuration_version=document["configuration_version"],
-                kind=document["kind"],
-                partition=document["partition"],
-                window=Interval(datetime.fromisoformat(window["start"]), datetime.fromisoformat(window["end"])),
-                generation=document["generation"],
-                supersedes=document["supersedes"],
-                run_id=document["run_id"],
-                mode=document["mode"],
-                format=document["format"],
-                fingerprint=document["schema"]["fingerprint"],
-                columns=tuple(ManifestColumn(**column) for column in document["schema"]["columns"]),
-                files=tuple(ManifestFile(**file) for file in document["files"]),
-                rows=RowCounts(**document["rows"]),
-                lake_version=document["lake_version"],
-                upstream_runs=tuple(document["upstream_runs"]),
-            )
-        except (KeyError, TypeError, json.JSONDecodeError) as problem:
-            raise ValueError(f"not a manifest: {problem!r}") from problem
+            document = _Document.model_validate_json(text)
+        except ValidationError as problem:
+            first = problem.errors(include_input=False, include_url=False)[0]
+            place = ".".join(str(part) for part in first["loc"])
+            raise ValueError(f"not a manifest: {place + ': ' if place else ''}{first['msg']}") from None
+        return document.manifest()
+
+
+def _without_provenance(manifest: Manifest) -> Manifest:
+    """The format goes through JSON, where a tuple and a list are the same."""
+    return replace(
+        manifest,
+        configuration_version="",
+        generation=0,
+        supersedes=None,
+        run_id="",
+        format=json.loads(json.dumps(manifest.format)),
+        lake_version=0,
+        upstream_runs=(),
+    )
+
+
+class _Window(BaseModel):
+    start: AwareDatetime
+    end: AwareDatetime
+
+
+class _Schema(BaseModel):
+    fingerprint: str
+    columns: tuple[ManifestColumn, ...]
+
+
+class _Document(BaseModel):
+    """The document's shape, for reading; unknown keys are ignored, so that later versions may add some."""
+
+    export: str
+    export_id: int
+    configuration_version: str
+    kind: str
+    partition: str
+    window: _Window
+    generation: int
+    supersedes: int | None
+    run_id: str
+    mode: Mode
+    format: dict[str, object]
+    schema_: _Schema = Field(alias="schema")
+    files: tuple[ManifestFile, ...]
+    rows: RowCounts
+    lake_version: int
+    upstream_runs: tuple[str, ...]
+
+    def manifest(self) -> Manifest:
+        """Raises: ValueError: the window ends before it starts."""
+        return Manifest(
+            export=self.export,
+            export_id=self.export_id,
+            configuration_version=self.configuration_version,
+            kind=self.kind,
+            partition=self.partition,
+            window=Interval(self.window.start, self.window.end),
+            generation=self.generation,
+            supersedes=self.supersedes,
+            run_id=self.run_id,
+            mode=self.mode,
+            format=self.format,
+            fingerprint=self.schema_.fingerprint,
+            columns=self.schema_.columns,
+            files=self.files,
+            rows=self.rows,
+            lake_version=self.lake_version,
+            upstream_runs=self.upstream_runs,
+        )
 
 
 def _stamp(instant: datetime) -> str:

@@ -1,21 +1,20 @@
 """What a source declares, and what it must give: the raw batches of one partition, with the input's fingerprint."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date
-from typing import Annotated, Literal, Protocol
+from pathlib import Path
+from typing import Literal, Protocol
 from zoneinfo import ZoneInfo
 
 import polars as pl
-from pydantic import BeforeValidator, Field
+from pydantic import Field, ValidationInfo, field_validator
 
-from ctexport_dagster.core.export import Declared, ZoneName, parse_cadence
+from ctexport_dagster.core.declared import Day, Declared, EveryHours, ZoneName
 from ctexport_dagster.core.interval import Cadence, Interval
 from ctexport_dagster.core.quarantine import empty_quarantine
 from ctexport_dagster.core.schema import ValueType
 
 SourceMode = Literal["snapshot", "changes"]
-SourceHours = Annotated[Literal[1, 2, 3, 4, 6, 8, 12, 24], BeforeValidator(parse_cadence)]
 
 
 class SourceDeclaration(Declared):
@@ -23,34 +22,58 @@ class SourceDeclaration(Declared):
 
     name: str
     mode: SourceMode = "snapshot"
-    every: SourceHours = 24
+    """snapshot: each partition holds every profile; changes: those that changed, whole."""
+    every: EveryHours = 24
+    """3h, 4h, 6h, 8h, 12h or 24h; windows are cut at midnight of the time zone."""
     timezone: ZoneName = "UTC"
-    start: date
-    end: date | None = None
+    """An IANA name."""
+    start: Day
+    """The first day."""
+    end: Day | None = None
+    """The day before which the source ends; null for never."""
     instances: int = Field(default=1, ge=1, le=1024)
+    """Into how many shards profiles are divided; fixed once there is data."""
     columns: dict[str, str] = Field(default_factory=dict)
-    """Model name → column of the source."""
+    """Name in the profile model: column of the source."""
     types: dict[str, ValueType] = Field(default_factory=dict)
-    """Property → type, for sources without types of their own (CSV)."""
+    """Property: type, for sources without types of their own (CSV)."""
     max_deleted: float = Field(default=0.2, ge=0, le=1)
+    """The share of profiles that a snapshot may lose; with more, the partition fails."""
     max_quarantined: float | int | None = None
     """A share below 1 or a count, above which the partition fails; null for no limit."""
+
+    @field_validator("end")
+    @classmethod
+    def _ends_after_it_starts(cls, end: Day | None, info: ValidationInfo) -> Day | None:
+        if end and "start" in info.data and end <= info.data["start"]:
+            raise ValueError("end must lie after start")
+        return end
 
     @property
     def cadence(self) -> Cadence:
         """The windows of the source's partitions."""
         return Cadence(ZoneInfo(self.timezone), self.every, self.start, self.end)
 
+    def open(self, home_root: Path) -> "Source":
+        """The source, ready to be read; relative paths are the home's. Touches nothing."""
+        raise NotImplementedError(f"{type(self).__name__} can't be opened")
+
 
 @dataclass(frozen=True)
 class RawBatch:
     """Rows as the source gives them, columns named as in the model, and those of them that couldn't even be read.
 
-    `frame` may carry any columns; `_place` (String, optional) says where each row stood, for the quarantine.
+    `frame` may carry any columns, text as String or (not yet known to be UTF-8) Binary. `origin` names the file that
+    the rows stand in, `numbers` (UInt64) their row or line numbers there: both for the quarantine alone. `variants`,
+    for sources without types: column → the further columns of `frame` that hold its values of other types; a row has a
+    value in one of them at most.
     """
 
     frame: pl.DataFrame
     unreadable: pl.DataFrame = field(default_factory=empty_quarantine)
+    origin: str = ""
+    numbers: pl.Series | None = None
+    variants: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -58,8 +81,9 @@ class ProfileInput:
     """One partition of a source's profiles.
 
     `fingerprint` changes exactly when the input's content does (sha256 over the files and what shapes their reading).
-    `batches` starts a fresh pass each time it is called, in the same order, in batches of at most some 32 MB.
-    `present` may name the columns known beforehand (a Parquet file's), so that all-null ones count as present.
+    `batches` starts a fresh pass each time it is called, in the same order, in batches of at most some 32 MB; a file
+    with columns but no rows gives one empty batch, so that its columns count as present.
+    `present` may name the columns known beforehand (a Parquet file's).
     """
 
     fingerprint: str

@@ -1,0 +1,4 @@
+"""The Dagster assets: each reads its partition, calls its stage, and says in metadata what came of it.
+
+<source>/profiles → <export>/identity_resolved_profiles → <export>/formatted_chunks → <export>/delivery
+"""

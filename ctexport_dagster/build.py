@@ -1,0 +1,69 @@
+"""Builds Dagster's definitions from declarations: `definitions.py` calls it with a home, tests with fakes."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Protocol
+
+import dagster as dg
+
+from ctexport_dagster.assets.chunks import chunks_asset
+from ctexport_dagster.assets.delivery import delivery_asset
+from ctexport_dagster.assets.identity import identity_asset
+from ctexport_dagster.assets.profiles import profiles_asset
+from ctexport_dagster.assets.workshop import Workshop
+from ctexport_dagster.core.destination import Destination
+from ctexport_dagster.core.export import Export
+from ctexport_dagster.core.source import Source, SourceDeclaration
+from ctexport_dagster.line import Line
+
+
+class DeclaredDestination(Protocol):
+    """What a destination's declaration can do; see resources/."""
+
+    @property
+    def type(self) -> str: ...
+
+    def open(self, home_root: Path) -> Destination: ...
+
+
+class OpenableSource(Protocol):
+    """What a source's declaration can do beyond declaring; see resources/."""
+
+    def open(self, home_root: Path) -> Source: ...
+
+
+def build_definitions(
+    exports: Iterable[Export],
+    sources: Mapping[str, SourceDeclaration],
+    destinations: Mapping[str, DeclaredDestination],
+    *,
+    home_root: Path,
+    workshop: Workshop,
+) -> dg.Definitions:
+    """Everything that Dagster needs to know of these exports: their assets, and a resource per source and destination.
+
+    A source or destination is opened when a run first needs it, never while definitions load.
+    """
+    lines = [Line(export, sources[export.source], workshop.folders) for export in exports]
+    assets = [
+        *(profiles_asset(source, workshop) for source in sources.values()),
+        *(
+            asset
+            for line in lines
+            for asset in (
+                identity_asset(line, workshop),
+                chunks_asset(line, workshop),
+                delivery_asset(line, workshop, kind=_icon(destinations[line.export.destination])),
+            )
+        ),
+    ]
+    resources = {name: _resource(declared, home_root) for name, declared in {**sources, **destinations}.items()}
+    return dg.Definitions(assets=assets, resources=resources, executor=dg.in_process_executor)
+
+
+def _resource(declared: DeclaredDestination | OpenableSource, home_root: Path) -> dg.ResourceDefinition:
+    return dg.ResourceDefinition(lambda _: declared.open(home_root), description=getattr(declared, "description", None))
+
+
+def _icon(destination: DeclaredDestination) -> str:
+    return {"local": "file"}.get(destination.type, destination.type)

@@ -1,0 +1,107 @@
+"""Parquet row groups that can be put into any file: encoded by themselves, then placed where a file has got to.
+
+pyarrow encodes one file on one thread, and knows how large a row group became only when it is in the file. So each
+slice is encoded as a small file of its own, in any thread, and its row group is lifted out of it: the bytes stand as
+they are, and in the footer's record of it every offset moves by as much as the row group moves.
+
+Source: https://github.com/apache/parquet-format/blob/master/src/main/thrift/parquet.thrift
+"""
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ctexport_dagster.core.formats.thrift import (
+    I16,
+    I64,
+    STRUCT,
+    ThriftField,
+    ThriftList,
+    ThriftStruct,
+    ThriftValue,
+    decode_struct,
+    encode_struct,
+)
+
+MAGIC = b"PAR1"
+
+# Field ids in parquet.thrift.
+_FILE_ROW_COUNT, _FILE_ROW_GROUPS = 3, 4
+_GROUP_COLUMNS, _GROUP_OFFSET, _GROUP_ORDINAL = 1, 5, 7
+_CHUNK_OFFSET, _CHUNK_META = 2, 3
+_META_OFFSETS = (9, 10, 11)
+"""The data page's, the index page's and the dictionary page's."""
+
+_OFFSET_GROWTH = 5
+"""An offset below 2^41 takes 6 bytes at most, and 1 where it is 0."""
+
+
+@dataclass(frozen=True)
+class RowGroup:
+    """The footer's record of one row group whose bytes begin at offset 0."""
+
+    record: ThriftStruct
+    content_bytes: int
+    row_count: int
+    footer_bytes: int
+    """What it takes in a footer, at most."""
+
+
+def lifted(file: memoryview) -> tuple[memoryview, RowGroup]:
+    """The content and the record of the one row group of a Parquet file without page indexes and bloom filters."""
+    footer_start = len(file) - 8 - int.from_bytes(file[-8:-4], "little")
+    footer = decode_struct(bytes(file[footer_start:-8]))
+    content = file[len(MAGIC) : footer_start]
+    (record,) = _items(footer[_FILE_ROW_GROUPS].value)
+    assert isinstance(record, dict)
+    moved = _moved(record, -len(MAGIC))
+    room = len(encode_struct(moved)) + _OFFSET_GROWTH * (2 + 4 * len(_items(moved[_GROUP_COLUMNS].value)))
+    row_count = footer[_FILE_ROW_COUNT].value
+    assert isinstance(row_count, int)
+    return content, RowGroup(moved, len(content), row_count, room)
+
+
+def footer_of(empty_file: memoryview, row_groups: Sequence[RowGroup]) -> bytes:
+    """The end of a Parquet file that holds these row groups right after its magic bytes.
+
+    `empty_file` is a whole file of the same schema without rows: the footer is its, with the row groups.
+    """
+    footer = decode_struct(bytes(empty_file[len(MAGIC) : -8]))
+    records: list[ThriftValue] = []
+    offset = len(MAGIC)
+    for ordinal, group in enumerate(row_groups):
+        record = _moved(group.record, offset)
+        if _GROUP_ORDINAL in record:
+            record[_GROUP_ORDINAL] = ThriftField(I16, ordinal)
+        records.append(record)
+        offset += group.content_bytes
+    footer[_FILE_ROW_COUNT] = ThriftField(I64, sum(group.row_count for group in row_groups))
+    footer[_FILE_ROW_GROUPS].value = ThriftList(STRUCT, records)
+    encoded = encode_struct(footer)
+    return encoded + len(encoded).to_bytes(4, "little") + MAGIC
+
+
+def _moved(record: ThriftStruct, by: int) -> ThriftStruct:
+    """A copy of a row group's record, every offset moved. A zero stands for "not set" in `file_offset`s."""
+    record = copy.deepcopy(record)
+    _move(record, _GROUP_OFFSET, by)
+    for column in _items(record[_GROUP_COLUMNS].value):
+        assert isinstance(column, dict)
+        meta = column[_CHUNK_META].value
+        assert isinstance(meta, dict)
+        _move(column, _CHUNK_OFFSET, by)
+        for field in _META_OFFSETS:
+            _move(meta, field, by)
+    return record
+
+
+def _move(struct: ThriftStruct, field: int, by: int) -> None:
+    if field in struct:
+        value = struct[field].value
+        assert isinstance(value, int)
+        struct[field] = ThriftField(I64, value + by)
+
+
+def _items(value: ThriftValue) -> list[ThriftValue]:
+    assert isinstance(value, ThriftList)
+    return value.items

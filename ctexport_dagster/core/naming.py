@@ -1,0 +1,315 @@
+"""The names of an export's files: which key each chunk, and the manifest, of one partition gets.
+
+    preset of files.folder    template          preset of files.name    template
+    bucket_root               (no folder)       default                 <account>-<export-id>-<timestamp>-<instance>
+    data_type                 profile           clevertap_legacy        the same, with the format as -csv.gz
+    run_date                  {{Date}}
+    export_id                 {{Export-id}}     anything else is a template of the user's own
+
+A name always holds the Timestamp and the Instance-id: what its template lacks is appended, in this order. The index of
+a chunk stands where the folder or name has `{{Index}}` (0 for the first); without it the first chunk has the plain
+name, and from index 1 on `-<index>` stands before the last `-<instance-id>` of the file's own name, or at the name's
+end where it has none:
+
+    name template                       first chunk               second chunk
+    default                             …-1793577600-0.csv.gz     …-1793577600-1-0.csv.gz
+    profiles                            profiles-1793577600-0…    profiles-1793577600-1-0…
+    p-{{Instance-id}}-x                 p-0-x-1793577600…         p-1-0-x-1793577600…
+    {{Instance-id}}/p                   0/p-1793577600…           0/p-1793577600-1…
+    p_{{Timestamp}}_{{Instance-id}}     p_1793577600_0…           p_1793577600_0-1…
+    part{{Index}}                       part0-1793577600-0…       part1-1793577600-0…
+
+No two files of an export can get one key: instance, index and Timestamp can be read back from every key (a template for
+which they can't is refused, `Template.ambiguity`), later chunks have one `-` more than first ones, and no two
+partitions share a run instant. Source: REQUIREMENTS P4 to P11, L7, L12.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from difflib import get_close_matches
+from functools import cached_property
+
+from ctexport_dagster.core.errors import NamingError
+from ctexport_dagster.core.export import Export, Format
+from ctexport_dagster.core.interval import Cadence, Interval, run_instant
+from ctexport_dagster.core.templates import (
+    Placeholder,
+    Template,
+    TemplateError,
+    Text,
+    Variable,
+    joined,
+    parse_template,
+)
+
+FOLDER_PRESETS: Mapping[str, str] = {
+    "bucket_root": "",
+    "data_type": "profile",
+    "run_date": Variable.DATE.placeholder,
+    "export_id": Variable.EXPORT_ID.placeholder,
+}
+_DEFAULT_NAME = "-".join(
+    variable.placeholder
+    for variable in (Variable.ACCOUNT_ID, Variable.EXPORT_ID, Variable.TIMESTAMP, Variable.INSTANCE_ID)
+)
+NAME_PRESETS: Mapping[str, str] = {"default": _DEFAULT_NAME, "clevertap_legacy": _DEFAULT_NAME}
+PROFILE_VARIABLES = frozenset(Variable) - {Variable.EVENT_NAME}
+
+_SLASH, _DASH = Template((Text("/"),)), Text("-")
+_PER_FILE = frozenset({Variable.INSTANCE_ID, Variable.INDEX})
+
+
+@dataclass(frozen=True)
+class RunNames:
+    """What the variables stand for in one run of one partition.
+
+    `timestamp` is in epoch seconds. All but `run_id` and `generation` follow from the export and the partition alone.
+    """
+
+    account_id: int
+    export_id: int
+    timestamp: int
+    date: date
+    partition: str
+    run_id: str
+    generation: int | None = None
+    """Stands in the names of changed files that may not overwrite an older generation's; None in all others."""
+
+    def in_generation(self, generation: int | None) -> "RunNames":
+        """The same names, for files of a later generation: `-g2` before the extension."""
+        return replace(self, generation=generation)
+
+    @cached_property
+    def values(self) -> dict[Variable, str]:
+        return {
+            Variable.ACCOUNT_ID: str(self.account_id),
+            Variable.EXPORT_ID: str(self.export_id),
+            Variable.TIMESTAMP: str(self.timestamp),
+            Variable.DATE: self.date.isoformat(),
+            Variable.PARTITION: self.partition,
+            Variable.RUN_ID: self.run_id,
+        }
+
+
+def run_names(export: Export, cadence: Cadence, window: Interval, run_id: str) -> RunNames:
+    """The names of the run of one window; `cadence` is the export's own. Source: REQUIREMENTS P9."""
+    instant = run_instant(window, cadence.zone, export.schedule.at, is_daily=cadence.is_daily)
+    return RunNames(
+        account_id=export.account_id,
+        export_id=export.effective_export_id,
+        timestamp=int(instant.timestamp()),
+        date=instant.astimezone(cadence.zone).date(),
+        partition=cadence.key_of(window),
+        run_id=run_id,
+    )
+
+
+class NamingMistake(ValueError):
+    """A declared folder or name can't be used; `field` is the declaration's."""
+
+    def __init__(self, field: str, message: str) -> None:
+        self.field = field
+        super().__init__(message)
+
+
+@dataclass(frozen=True)
+class Naming:
+    """Gives every file of an export its key: relative, without a leading slash."""
+
+    export: str
+    folder: Template
+    name: Template
+    extension: str
+    """What ends every key, as `.csv.gz`, or `-csv.gz` in `clevertap_legacy`."""
+    manifest_prefix: str
+
+    @staticmethod
+    def of(export: Export) -> "Naming":
+        """The naming that an export declares.
+
+        Raises:
+            NamingMistake: a template can't be used.
+        """
+        naming = Naming(
+            export=export.name,
+            folder=_folder(export.files.folder),
+            name=_name(export.files.name, export.format.extension),
+            extension=_extension(export.files.name, export.format),
+            manifest_prefix=export.files.manifest_prefix,
+        )
+        naming._refuse_ambiguity()
+        return naming
+
+    def key(self, run: RunNames, instance: int, index: int) -> str:
+        """The key of one chunk. Source: REQUIREMENTS P10."""
+        template = self._later_key if index else self._first_key
+        values = {**run.values, Variable.INSTANCE_ID: str(instance), Variable.INDEX: str(index)}
+        suffix = "" if run.generation is None else f"-g{run.generation}"
+        return template.render(values) + suffix + self.extension
+
+    def manifest_key(self, keys: Sequence[str], run: RunNames, generation: int) -> str:
+        """The manifest's key: beside the data, in the deepest folder that all keys share.
+
+        Without keys, it is the folder that they would share whatever their instance and index.
+        """
+        folder = _common_folder(keys) if keys else self._shared_folder.render(run.values)
+        name = f"{self.manifest_prefix}{self.export}-{run.partition}-g{generation}.manifest.json"
+        return f"{folder}/{name}" if folder else name
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a plan should tell people about the naming."""
+        if Variable.RUN_ID not in self._first_key.variables:
+            return ()
+        return (
+            f"{Variable.RUN_ID.placeholder} differs from run to run: a re-run writes new files beside the old ones"
+            " instead of replacing them",
+        )
+
+    def shape(self, account_id: int, export_id: int) -> tuple[Template, str]:
+        """Equal for two exports exactly when, at one run instant, they would write the same keys."""
+        constants = {Variable.ACCOUNT_ID: str(account_id), Variable.EXPORT_ID: str(export_id)}
+        return self._first_key.filled(constants), self.extension
+
+    @cached_property
+    def _first_key(self) -> Template:
+        return self.folder + _SLASH + self.name if self.folder.pieces else self.name
+
+    @cached_property
+    def _later_key(self) -> Template:
+        if Variable.INDEX in self._first_key.variables:
+            return self._first_key
+        name = _with_index(self.name)
+        return self.folder + _SLASH + name if self.folder.pieces else name
+
+    @cached_property
+    def _shared_folder(self) -> Template:
+        shared = Template(())
+        for segment in self._first_key.segments[:-1]:
+            if segment.variables & _PER_FILE:
+                break
+            shared = shared + _SLASH + segment if shared.pieces else segment
+        return shared
+
+    def _refuse_ambiguity(self) -> None:
+        for template in (self._first_key, self._later_key):
+            if placeholder := template.ambiguity():
+                raise NamingMistake(
+                    "files.name" if placeholder in self.name.pieces else "files.folder",
+                    f"{placeholder.variable.placeholder} runs into the number after it, so that two files could get one"
+                    " name; put - between them",
+                )
+
+
+def check_collisions(keys: Iterable[str]) -> None:
+    """Refuses two files of one run under one key.
+
+    Raises:
+        NamingError: names the keys.
+    """
+    twice = sorted(key for key, count in Counter(keys).items() if count > 1)
+    if twice:
+        raise NamingError(
+            "Planning a delivery",
+            f"{len(twice)} key{'s' if len(twice) > 1 else ''} would be written twice, the first is {twice[0]}",
+            "Add {{Instance-id}} and {{Index}} to files.name.",
+        )
+
+
+def check_foreign(keys: Collection[str], written: Mapping[str, Collection[str]]) -> None:
+    """Refuses keys that other partitions of the export have written; `written` has their keys by partition.
+
+    Raises:
+        NamingError: names the partition and the first key.
+    """
+    planned = set(keys)
+    for partition in sorted(written):
+        shared = sorted(planned.intersection(written[partition]))
+        if shared:
+            raise NamingError(
+                "Planning a delivery",
+                f"{shared[0]} already belongs to partition {partition}",
+                "Add {{Partition}} to files.name; nothing was sent.",
+            )
+
+
+def _folder(declared: str) -> Template:
+    if declared in FOLDER_PRESETS:
+        preset = FOLDER_PRESETS[declared]
+        return parse_template(preset, PROFILE_VARIABLES) if preset else Template(())
+    _refuse_misspelt_preset("files.folder", declared, FOLDER_PRESETS)
+    return _parsed("files.folder", declared)
+
+
+def _name(declared: str, extension: str) -> Template:
+    if declared in NAME_PRESETS:
+        return parse_template(NAME_PRESETS[declared], PROFILE_VARIABLES)
+    _refuse_misspelt_preset("files.name", declared, NAME_PRESETS)
+    template = _parsed("files.name", _without_extension(declared, extension))
+    for variable in (Variable.TIMESTAMP, Variable.INSTANCE_ID):
+        if variable not in template.variables:
+            template += Template((_DASH, Placeholder(variable)))
+    return template
+
+
+def _parsed(field: str, text: str) -> Template:
+    try:
+        return parse_template(text, PROFILE_VARIABLES)
+    except TemplateError as problem:
+        raise NamingMistake(field, str(problem)) from None
+
+
+def _refuse_misspelt_preset(field: str, declared: str, presets: Mapping[str, str]) -> None:
+    """A preset in other letters would silently become a folder of that name."""
+    plain = declared.strip().lower().replace("-", "_").replace(" ", "_")
+    if plain == "custom":
+        raise NamingMistake(field, "write the template itself in place of the word custom, as {{Date}}/{{Export-id}}")
+    close = get_close_matches(plain, presets, n=1, cutoff=0.85)
+    if close:
+        raise NamingMistake(field, f"{declared!r} is no preset; did you mean {close[0]}?")
+
+
+def _without_extension(declared: str, extension: str) -> str:
+    if declared.endswith(f".{extension}"):
+        return declared.removesuffix(f".{extension}")
+    stem, dot, ending = declared.rpartition("/")[2].partition(".")
+    if dot and stem and not ending.startswith("."):
+        position = len(declared) - len(ending)
+        raise NamingMistake(
+            "files.name",
+            f"files of this export end in .{extension}; leave .{ending} out (at character {position})",
+        )
+    return declared
+
+
+def _extension(name: str, declared: Format) -> str:
+    """A Parquet file isn't gzip, whatever the legacy name says. Source: REQUIREMENTS L7, L12."""
+    if name != "clevertap_legacy":
+        return f".{declared.extension}"
+    return ".parquet.gzip" if declared.extension == "parquet" else f"-{declared.type}.gz"
+
+
+def _with_index(name: Template) -> Template:
+    """The name with `-{{Index}}` before the last `-{{Instance-id}}` of its last segment, else at its end."""
+    pieces, index = list(name.pieces), [_DASH, Placeholder(Variable.INDEX)]
+    for at in range(len(pieces) - 1, 0, -1):
+        piece, before = pieces[at], pieces[at - 1]
+        if isinstance(piece, Text) and "/" in piece.text:
+            break
+        is_instance = isinstance(piece, Placeholder) and piece.variable == Variable.INSTANCE_ID
+        if is_instance and isinstance(before, Text) and before.text.endswith("-"):
+            dash = Text(before.text[:-1], before.position) if len(before.text) > 1 else None
+            kept = [*pieces[: at - 1], *([dash] if dash else [])]
+            return joined((*kept, *index, _DASH, *pieces[at:]))
+    return joined((*pieces, *index))
+
+
+def _common_folder(keys: Sequence[str]) -> str:
+    shared = keys[0].split("/")[:-1]
+    for key in keys[1:]:
+        folders = key.split("/")[:-1]
+        agreeing = next((n for n, (a, b) in enumerate(zip(shared, folders, strict=False)) if a != b), None)
+        shared = shared[: min(len(shared), len(folders)) if agreeing is None else agreeing]
+    return "/".join(shared)

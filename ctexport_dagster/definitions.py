@@ -1,0 +1,20 @@
+"""The entry point of Dagster: the home's declarations, built. Nothing else."""
+
+import os
+from pathlib import Path
+
+from ctexport_dagster.assets.workshop import Workshop
+from ctexport_dagster.build import build_definitions
+from ctexport_dagster.engine import open_engine
+from ctexport_dagster.home import load_home
+from ctexport_dagster.line import StateFolders
+
+_home = load_home(os.environ, Path.cwd())
+
+defs = build_definitions(
+    _home.exports.values(),
+    _home.sources,
+    _home.destinations,
+    home_root=_home.root,
+    workshop=Workshop(StateFolders(_home.state), open_engine(os.environ.get("CTEXPORT_ENGINE", ""))),
+)

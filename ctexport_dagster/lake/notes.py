@@ -1,0 +1,63 @@
+"""Notes: what a row says about other rows, kept apart from the rows until the profile that it is about is at hand.
+
+A *note frame* has the columns of `NOTE_COLUMNS`. `note` is one of
+    held     the profile's row was refused: it keeps its last good state
+    merged   the profile `into` lists this id as one of its own: the id is merged away
+    moved    the profile's row stands in the instance `given_in`: in every other one it is gone
+`instance` is the one of the id's hash. Where a source names instances itself, the profile may stand in any other.
+"""
+
+from collections.abc import Sequence
+from zlib import crc32
+
+import polars as pl
+
+from ctexport_dagster.core.schema import TIMESTAMP
+
+NOTE_COLUMNS: dict[str, pl.DataType] = {
+    "h": pl.UInt32(),
+    "instance": pl.Int32(),
+    "clevertapId": pl.String(),
+    "note": pl.String(),
+    "into": pl.String(),
+    "given_in": pl.Int32(),
+    "updatedAt": TIMESTAMP,
+    "seq": pl.UInt64(),
+}
+
+
+def keys_of(ids: Sequence[str | None]) -> pl.DataFrame:
+    """`h` and `clevertapId` of these ids."""
+    hashes = [crc32(i.encode()) if i else 0 for i in ids]
+    return pl.DataFrame({"h": hashes, "clevertapId": ids}, schema={"h": pl.UInt32, "clevertapId": pl.String})
+
+
+def held_notes(quarantined: pl.DataFrame, instance_count: int) -> pl.DataFrame:
+    """A note for each refused row that names a profile; of a quarantine frame."""
+    ids = quarantined["clevertapId"].drop_nulls().unique(maintain_order=True)
+    return _notes(keys_of(ids.to_list()), "held", instance_count)
+
+
+def merged_notes(frame: pl.DataFrame, instance_count: int) -> pl.DataFrame:
+    """A note for each other id that a living row of a profile frame with `seq` lists."""
+    listing = frame.lazy().filter(~pl.col("deleted") & (pl.col("clevertapIds").list.len() > 0))
+    listed = (
+        listing.select("updatedAt", "seq", into="clevertapId", clevertapId="clevertapIds")
+        .explode("clevertapId")
+        .filter((pl.col("clevertapId") != pl.col("into")) & (pl.col("clevertapId") != ""))
+        .collect()
+    )
+    hashes = keys_of(listed["clevertapId"].to_list())["h"]
+    return _notes(listed.with_columns(hashes.alias("h")), "merged", instance_count)
+
+
+def moved_notes(frame: pl.DataFrame, instance_count: int) -> pl.DataFrame:
+    """A note for each living row of a profile frame with `seq`, for the instances that it doesn't stand in."""
+    rows = frame.lazy().filter(~pl.col("deleted")).select("h", "clevertapId", "updatedAt", "seq", given_in="instance")
+    return _notes(rows.collect(), "moved", instance_count)
+
+
+def _notes(given: pl.DataFrame, note: str, instance_count: int) -> pl.DataFrame:
+    noted = given.with_columns(note=pl.lit(note), instance=pl.col("h") % instance_count)
+    missing = [pl.lit(None).alias(name) for name in NOTE_COLUMNS if name not in noted.columns]
+    return noted.with_columns(missing).select(pl.col(name).cast(dtype) for name, dtype in NOTE_COLUMNS.items())

@@ -1,0 +1,126 @@
+"""Which rows of a partition go into its log, for one range of h of one instance: pure frames in, frames out.
+
+`given`: the source's rows, a profile frame with `seq`, sorted by (h, clevertapId, seq). `notes`: a note frame of the
+same range. The log has at most one row per profile and is sorted by (h, clevertapId).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from ctexport_dagster.core.changes import rows_of, same_values
+from ctexport_dagster.lake.layers import living
+from ctexport_dagster.lake.record import Tally
+
+
+@dataclass(frozen=True)
+class Settled:
+    """`log`: the rows to be kept. `refused`: rows of `given` that contradict each other, for the quarantine."""
+
+    log: pl.DataFrame
+    refused: pl.DataFrame
+    tally: Tally
+
+
+def settle_snapshot(
+    given: pl.DataFrame, before: pl.DataFrame, notes: pl.DataFrame, compared: Sequence[str]
+) -> Settled:
+    """What differs between a snapshot and the living state before it.
+
+    Equal copies of a profile count as superseded but for one. Copies that differ are all refused, and so is a copy of
+    a row that was refused, or one that stands in two instances: such a profile keeps its last good state. `compared`
+    are the columns whose difference makes a row worth logging.
+    """
+    alive = living(given)
+    held = notes.filter(pl.col("note") == "held")
+    elsewhere = notes.filter(pl.col("note") == "moved")
+    doubtful = pl.concat([_contradicting(alive, compared), held["clevertapId"], elsewhere["clevertapId"]])
+    is_refused = alive["clevertapId"].is_in(doubtful.implode())
+    good = alive.filter(~is_refused)
+    kept = good.filter(good["clevertapId"].ne_missing(good["clevertapId"].shift(-1)))
+    is_known = _same_as_before(kept, before, compared)
+    gone = before.filter(
+        ~(pl.col("clevertapId").is_in(alive["clevertapId"].implode()))
+        & ~pl.col("clevertapId").is_in(held["clevertapId"].implode())
+    )
+    dead = _tombstones(gone, notes, given)
+    changed = kept.filter(~is_known)
+    return Settled(
+        log=_sorted(changed, dead),
+        refused=alive.filter(is_refused),
+        tally=Tally(
+            unchanged=kept.height - changed.height,
+            superseded=good.height - kept.height,
+            quarantined=alive.height - good.height,
+            logged=changed.height,
+        )
+        + _tally_of(dead),
+    )
+
+
+def settle_changes(given: pl.DataFrame, notes: pl.DataFrame) -> Settled:
+    """The last word of a window on each profile: the row, or a tombstone that another row implies, that came last.
+
+    What came last is told by `updatedAt`, then by `seq`; a row without `updatedAt` is older than any with one.
+    """
+    words = pl.concat(
+        [
+            given.select("h", "clevertapId", "updatedAt", "seq", note=pl.lit(None, pl.String)),
+            notes.filter(pl.col("note") != "held").select("h", "clevertapId", "updatedAt", "seq", "note"),
+        ]
+    ).with_row_index("word")
+    order = words.sort("h", "clevertapId", "updatedAt", "seq", nulls_last=False)
+    last = order.filter(pl.col("clevertapId").ne_missing(pl.col("clevertapId").shift(-1)))
+    rows = given[last.filter(pl.col("note").is_null())["word"]]
+    implied = last.filter(pl.col("note").is_not_null())
+    dead = _tombstones(implied, notes, given)
+    logged = rows.height - int(rows["deleted"].sum())
+    return Settled(
+        log=_sorted(rows, dead),
+        refused=given[:0],
+        tally=Tally(
+            superseded=given.height - int(given["deleted"].sum()) - logged,
+            logged=logged,
+            deleted=rows.height - logged,
+        )
+        + _tally_of(dead),
+    )
+
+
+def _contradicting(rows: pl.DataFrame, compared: Sequence[str]) -> pl.Series:
+    """The ids of which two rows differ; rows of one id stand side by side."""
+    twins = (rows["clevertapId"] == rows["clevertapId"].shift(-1)).fill_null(value=False).arg_true()
+    first, second = rows[twins], rows[twins + 1]
+    return first["clevertapId"].filter(~same_values(first, second, compared))
+
+
+def _same_as_before(rows: pl.DataFrame, before: pl.DataFrame, compared: Sequence[str]) -> pl.Series:
+    earlier = rows_of(before, rows["clevertapId"])
+    known = earlier.is_not_null().arg_true()
+    same = same_values(before[earlier.gather(known)], rows[known], compared)
+    return pl.repeat(value=False, n=rows.height, dtype=pl.Boolean, eager=True).scatter(known, same)
+
+
+def _tombstones(gone: pl.DataFrame, notes: pl.DataFrame, like: pl.DataFrame) -> pl.DataFrame:
+    """A deleted row, in the columns of `like`, for each profile of `gone`, with where it went if a note tells."""
+    told = notes.filter(pl.col("note") != "held").sort("clevertapId", "updatedAt", "seq", nulls_last=False)
+    last = told.unique("clevertapId", keep="last").with_columns(
+        mergedInto=pl.when(pl.col("note") == "merged").then("into").otherwise("clevertapId")
+    )
+    dead = gone.select("h", "clevertapId").join(
+        last.select("clevertapId", "mergedInto"), on="clevertapId", how="left", maintain_order="left"
+    )
+    missing = {name: dtype for name, dtype in like.schema.items() if name not in dead.columns}
+    values = [pl.lit(name == "deleted" or None).cast(dtype).alias(name) for name, dtype in missing.items()]
+    return dead.with_columns(values).select(like.columns)
+
+
+def _tally_of(dead: pl.DataFrame) -> Tally:
+    moved = int(dead["mergedInto"].eq(dead["clevertapId"]).sum())
+    merged = int(dead["mergedInto"].is_not_null().sum()) - moved
+    return Tally(deleted=dead.height - merged - moved, merged=merged, moved=moved)
+
+
+def _sorted(rows: pl.DataFrame, dead: pl.DataFrame) -> pl.DataFrame:
+    return pl.concat([rows, dead]).sort("h", "clevertapId") if dead.height else rows

@@ -1,0 +1,221 @@
+"""The Delta table of a source: which files make it up, and how one partition's files replace older ones at once.
+
+Delta is the commit log alone: data files are written and read by our own code. Three traps, all seen with deltalake
+1.6: two writers of one partition both commit unless they carry the same application transaction; a commit never
+widens the table's schema by itself, and readers then don't see the new columns; and a writer that adds a column makes
+every other one in flight fail, which then only needs to look again and repeat.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+from deltalake import DeltaTable, Schema
+from deltalake.exceptions import CommitFailedError, TableNotFoundError
+from deltalake.transaction import AddAction, CommitProperties, RemoveAction, Transaction
+
+from ctexport_dagster.core.errors import ConcurrentWrite
+from ctexport_dagster.core.schema import Field
+from ctexport_dagster.lake.files import DataFile, Place, make_durable, stored_columns
+from ctexport_dagster.lake.record import History, PartitionRecord
+
+_PARTITIONED_BY = ["partition", "kind", "instance"]
+_CONFIGURATION = {"delta.checkpointInterval": "100", "delta.dataSkippingStatsColumns": "h"}
+_TRIES = 20
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """A committed file; `path` is relative to the table's root."""
+
+    path: str
+    kind: str
+    partition: str
+    instance: int
+    rows: int
+    bytes: int
+    first: int
+
+    @property
+    def lineage(self) -> str:
+        """Of a base: the lineage of the history that it was folded from."""
+        return Path(self.path).name.split("-")[1]
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The table at one version; `version` is -1 before the first commit."""
+
+    version: int
+    files: tuple[StoredFile, ...]
+    history: History
+
+    def of_kind(self, kind: str, partition: str) -> tuple[StoredFile, ...]:
+        return tuple(file for file in self.files if file.kind == kind and file.partition == partition)
+
+    @property
+    def bases(self) -> tuple[StoredFile, ...]:
+        return tuple(file for file in self.files if file.kind == "base")
+
+
+@dataclass(frozen=True)
+class Replacement:
+    """What one commit does: these files come, those go; `transaction` marks the partition's new generation."""
+
+    adds: tuple[DataFile, ...]
+    removes: tuple[StoredFile, ...]
+    fields: tuple[Field, ...] = ()
+    transaction: tuple[str, int] | None = None
+
+
+@dataclass(frozen=True)
+class ProfileTable:
+    """The Delta table at `root`; `source` names it in messages."""
+
+    root: Path
+    source: str
+
+    def listing(self, version: int | None = None) -> Listing:
+        """The table as it stands, or stood at a version."""
+        try:
+            table = DeltaTable(self.root, version=version)
+        except TableNotFoundError:
+            return Listing(-1, (), History(self.source))
+        return self._listing(table)
+
+    def commit(self, plan: Callable[[Listing], Replacement]) -> int:
+        """Makes a replacement real, or leaves the table alone; returns the version.
+
+        `plan` sees the newest listing, and is asked again where another commit came in between.
+
+        Raises:
+            ConcurrentWrite: others kept committing; whatever `plan` raises.
+        """
+        self._create_once()
+        for _ in range(_TRIES):
+            table = DeltaTable(self.root)
+            replacement = plan(self._listing(table))
+            try:
+                if self._add_columns(table, replacement.fields):
+                    continue
+                return self._write(table, replacement)
+            except CommitFailedError:
+                continue
+        raise ConcurrentWrite(
+            f"Committing to {self.source}/profiles",
+            f"other writers came first {_TRIES} times in a row",
+            "Run the partition again; nothing was changed.",
+        )
+
+    def write_record(self, record: PartitionRecord) -> DataFile:
+        """The record as a file of one row, ready to be committed beside its data."""
+        path = Place(self.root, record.partition, "record", 0).file(f"record-{record.attempt}.parquet")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pq.write_table(pa.table({"record": [record.to_json()]}), path)
+        make_durable(path)
+        relative = str(path.relative_to(self.root))
+        return DataFile(relative, "record", record.partition, 0, 1, path.stat().st_size)
+
+    def sweep(self, min_age_hours: int) -> int:
+        """Deletes files that no version of that age or younger needs, those of killed writers too; returns how many.
+
+        A file of a writer at work is younger than its commit: the age must exceed the longest ingest.
+        """
+        if not DeltaTable.is_deltatable(str(self.root)):
+            return 0
+        table = DeltaTable(self.root)
+        rules = {"retention_hours": min_age_hours, "enforce_retention_duration": False, "full": True}
+        if not table.vacuum(dry_run=True, **rules):
+            return 0
+        return len(table.vacuum(dry_run=False, **rules))
+
+    def _create_once(self) -> None:
+        schema = pa.schema(
+            [("partition", pa.string()), ("kind", pa.string()), ("instance", pa.int32()), ("record", pa.string())]
+            + _arrow_fields(stored_columns(()))
+        )
+        DeltaTable.create(
+            self.root,
+            Schema.from_arrow(schema),
+            mode="ignore",
+            partition_by=_PARTITIONED_BY,
+            name=f"{self.source}/profiles",
+            configuration=_CONFIGURATION,
+        )
+
+    def _add_columns(self, table: DeltaTable, fields: Sequence[Field]) -> bool:
+        """Whether columns had to be added, which is a commit of its own: without rows it changes nothing for anybody."""
+        known = {field.name for field in table.schema().fields}
+        missing = {name: dtype for name, dtype in stored_columns(fields).items() if name not in known}
+        if missing:
+            table.alter.add_columns(list(Schema.from_arrow(pa.schema(_arrow_fields(missing))).fields))
+        return bool(missing)
+
+    def _write(self, table: DeltaTable, replacement: Replacement) -> int:
+        now = time.time_ns() // 1_000_000  # Delta's bookkeeping: it reaches no row and no name
+        actions = [_removal(file, now) for file in replacement.removes] + [_addition(f, now) for f in replacement.adds]
+        transactions = [Transaction(*replacement.transaction)] if replacement.transaction else None
+        table.create_write_transaction(
+            actions,
+            "append",
+            table.schema(),
+            _PARTITIONED_BY,
+            commit_properties=CommitProperties(app_transactions=transactions),
+        )
+        return table.version()
+
+    def _listing(self, table: DeltaTable) -> Listing:
+        actions = pl.DataFrame(pa.table(table.get_add_actions(flatten=True)))
+        if actions.is_empty():
+            return Listing(table.version(), (), History(self.source))
+        first = pl.col("min.h") if "min.h" in actions.columns else pl.lit(None)
+        rows = actions.select(
+            "path", "partition.kind", "partition.partition", "partition.instance", "num_records", "size_bytes",
+            first.fill_null(0).cast(pl.Int64).alias("first"),
+        ).sort("path")  # fmt: skip
+        files = tuple(StoredFile(*row) for row in rows.iter_rows())
+        records = (_read_record(self.root / file.path) for file in files if file.kind == "record")
+        return Listing(table.version(), files, History.of(self.source, records))
+
+
+@lru_cache(maxsize=50_000)
+def _read_record(path: Path) -> PartitionRecord:
+    """A record never changes under its name, which carries the attempt."""
+    return PartitionRecord.from_json(pq.ParquetFile(path).read(["record"])["record"][0].as_py())
+
+
+def _arrow_fields(columns: dict[str, pl.DataType]) -> list[pa.Field]:
+    schema = pl.DataFrame(schema=columns).to_arrow(compat_level=pl.CompatLevel.oldest()).schema
+    return [pa.field(field.name, _plain_type(field.type)) for field in schema]
+
+
+def _plain_type(type_: pa.DataType) -> pa.DataType:
+    """The type with 32-bit offsets, which alone Delta's schema knows."""
+    if pa.types.is_large_list(type_):
+        return pa.list_(_plain_type(type_.value_type))
+    return pa.string() if pa.types.is_large_string(type_) else type_
+
+
+def _addition(file: DataFile, now: int) -> AddAction:
+    stats: dict[str, object] = {"numRecords": file.rows}
+    if file.h_range:
+        stats |= {"minValues": {"h": file.h_range[0]}, "maxValues": {"h": file.h_range[1]}, "nullCount": {"h": 0}}
+    return AddAction(file.path, file.bytes, _partition_values(file), now, data_change=True, stats=json.dumps(stats))
+
+
+def _removal(file: StoredFile, now: int) -> RemoveAction:
+    return RemoveAction(file.path, True, now, file.bytes, _partition_values(file))
+
+
+def _partition_values(file: DataFile | StoredFile) -> dict[str, str | None]:
+    return {"partition": file.partition, "kind": file.kind, "instance": str(file.instance)}
+
+
+def rows_in(files: Iterable[StoredFile]) -> int:
+    return sum(file.rows for file in files)

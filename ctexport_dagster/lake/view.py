@@ -1,0 +1,216 @@
+"""What the lake holds, at one version: its partitions, and the profiles as of any of them."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import polars as pl
+
+from ctexport_dagster.core.changes import rows_of
+from ctexport_dagster.core.interval import Interval
+from ctexport_dagster.core.schema import SourceSchema
+from ctexport_dagster.lake.cursor import END, Wanted, ranges
+from ctexport_dagster.lake.layers import Layer, latest
+from ctexport_dagster.lake.notes import keys_of
+from ctexport_dagster.lake.record import History, PartitionRecord
+from ctexport_dagster.lake.stack import Stack, StackedLayer, StateReader, bounded, frame_columns
+from ctexport_dagster.lake.table import Listing, StoredFile, rows_in
+from ctexport_dagster.lake.tuning import Tuning
+
+
+@dataclass(frozen=True)
+class Touched:
+    """The profiles that some partitions touched, in one range of h.
+
+    `before`: the living rows as of the partition before them. `after`: the last row of each touched profile that is
+    living or was living before; tombstones have `deleted`. Both are profile frames, sorted, in the schema as of the
+    last of the partitions. `logged`: how many living rows these partitions logged; those of them that aren't the last
+    one of a living profile are superseded.
+    """
+
+    before: pl.DataFrame
+    after: pl.DataFrame
+    logged: int
+
+    @property
+    def superseded(self) -> int:
+        return self.logged - self.after.height + int(self.after["deleted"].sum())
+
+
+@dataclass(frozen=True)
+class LakeView:
+    """The lake of one source at one version; safe to read while others write (until `sweep` takes old files away)."""
+
+    root: Path
+    scratch: Path
+    listing: Listing
+    tuning: Tuning
+
+    @property
+    def version(self) -> int:
+        """The Delta version; -1 before the first commit."""
+        return self.listing.version
+
+    def records(self) -> tuple[PartitionRecord, ...]:
+        """Every partition, oldest window first."""
+        return self.listing.history.records
+
+    def stale(self) -> tuple[str, ...]:
+        """The partitions to write anew, oldest first."""
+        return self.listing.history.stale
+
+    def schema_as_of(self, partition: str) -> SourceSchema:
+        """Raises: PartitionMissing."""
+        return self.listing.history.upto(partition).schema
+
+    def state_of(self, partition: str) -> str:
+        """A fingerprint of everything that a read as of this partition gives.
+
+        Raises:
+            PartitionMissing, PartitionStale.
+        """
+        return self._sound(partition).fingerprint
+
+    def instances(self, partition: str) -> tuple[int, ...]:
+        """The instances that hold a profile, or once held one, as of a partition."""
+        history = self.listing.history.upto(partition)
+        return tuple(sorted({instance for record in history.records for instance in record.instances}))
+
+    def slices(self, partition: str, instance: int, columns: Sequence[str] | None = None) -> Iterator[pl.DataFrame]:
+        """The living profiles of an instance as of a partition, in order of (h, clevertapId), slice by slice.
+
+        Profile frames with the schema as of the partition; `columns` names those wanted, beside `h`, `clevertapId`
+        and `deleted`, which always come. Slices without a row are left out.
+
+        Raises:
+            PartitionMissing, PartitionStale.
+        """
+        history = self._sound(partition)
+        with self.stack(history, instance) as stack:
+            reader = StateReader(stack, history.schema, columns)
+            for upper in self.ranges(stack.rows, history):
+                rows = reader.living(upper)
+                if not rows.is_empty():
+                    yield rows
+
+    def touched(self, partitions: Sequence[str], instance: int) -> Iterator[Touched]:
+        """The profiles of an instance that these consecutive partitions, oldest first, touched, range by range.
+
+        Raises:
+            PartitionMissing, PartitionStale.
+        """
+        history = self._sound(partitions[-1])
+        earlier = history.before(history.record(partitions[0]).window)
+        logs = self._logs(history, instance, skip=len(earlier.records))
+        window = StateReader(logs, history.schema)
+        with self.stack(earlier, instance) as stack:
+            state = StateReader(stack, history.schema)
+            for upper in self.ranges(logs.rows, history):
+                layers = window.layers(upper)
+                wanted = Wanted.of(pl.concat(layer.rows.select("h", "clevertapId") for layer in layers))
+                yield _touched(state.living(upper, wanted), layers)
+
+    def find(self, partition: str, clevertap_id: str) -> pl.DataFrame:
+        """The living row of one profile as of a partition: a profile frame of one row or none.
+
+        Raises:
+            PartitionMissing, PartitionStale.
+        """
+        history = self._sound(partition)
+        wanted = Wanted.of(keys_of([clevertap_id]))
+        for instance in self.instances(partition):
+            with self.stack(history, instance) as stack:
+                rows = StateReader(stack, history.schema).living(END, wanted)
+            if not rows.is_empty():
+                return rows
+        return pl.DataFrame(schema=frame_columns(history.schema, None))
+
+    @contextmanager
+    def stack(self, history: History, instance: int) -> Iterator[Stack]:
+        """The newest valid base of a history and the logs above it; of too many layers, the oldest are folded first."""
+        stack = self._stack(history, instance)
+        with TemporaryDirectory(dir=self._made_scratch(), prefix="fold-") as folder:
+            yield bounded(stack, history, Path(folder), self.tuning)
+
+    def _stack(self, history: History, instance: int) -> Stack:
+        for place, record in reversed(list(enumerate(history.records))):
+            if record.partition not in self._bases:
+                continue
+            part = history.upto(record.partition)
+            base = self.base_of(part)
+            if base:
+                paths = tuple(self.root / file.path for file in base if file.instance == instance)
+                rows = rows_in(file for file in base if file.instance == instance)
+                bottom = StackedLayer(paths, rows, part.schema.fields, instance, upto=place)
+                return Stack((bottom, *self._logs(history, instance, skip=place + 1).layers))
+        return self._logs(history, instance, skip=0)
+
+    def base_of(self, history: History) -> tuple[StoredFile, ...]:
+        """The files of the base that was folded from exactly this history; empty where there is none."""
+        bases = self._bases.get(history.records[-1].partition, ())
+        return tuple(file for file in bases if file.lineage == history.lineage) if bases else ()
+
+    def ranges(self, rows: int, history: History) -> list[int]:
+        """The upper bounds of the slices that so many rows are read in."""
+        return ranges(rows, self.tuning.rows_of(history.row_bytes))
+
+    def before(self, window: Interval) -> History:
+        """The sound history before a window.
+
+        Raises:
+            PartitionStale.
+        """
+        history = self.listing.history.before(window)
+        history.check()
+        return history
+
+    def _sound(self, partition: str) -> History:
+        history = self.listing.history.upto(partition)
+        history.check()
+        return history
+
+    def _logs(self, history: History, instance: int, *, skip: int) -> Stack:
+        layers = []
+        for place, (record, absent) in enumerate(zip(history.records, history.absent, strict=True)):
+            files = self._files.get((record.partition, instance), ())
+            if place >= skip and files:
+                paths = tuple(self.root / file.path for file in files)
+                layers.append(StackedLayer(paths, rows_in(files), record.present, instance, place, absent))
+        return Stack(tuple(layers))
+
+    def _made_scratch(self) -> Path:
+        self.scratch.mkdir(parents=True, exist_ok=True)
+        return self.scratch
+
+    @cached_property
+    def _files(self) -> dict[tuple[str, int], tuple[StoredFile, ...]]:
+        """The log files of each (partition, instance), in order of h."""
+        found: dict[tuple[str, int], tuple[StoredFile, ...]] = {}
+        for file in self.listing.files:
+            if file.kind == "log":
+                key = (file.partition, file.instance)
+                found[key] = (*found.get(key, ()), file)
+        return found
+
+    @cached_property
+    def _bases(self) -> dict[str, tuple[StoredFile, ...]]:
+        found: dict[str, tuple[StoredFile, ...]] = {}
+        for file in self.listing.bases:
+            found[file.partition] = (*found.get(file.partition, ()), file)
+        return found
+
+
+def _touched(before: pl.DataFrame, layers: Sequence[Layer]) -> Touched:
+    logged = sum(layer.rows.height - int(layer.rows["deleted"].sum()) for layer in layers)
+    after = latest([Layer(before), *layers])
+    lived = rows_of(before, after["clevertapId"]).is_not_null()
+    moved = after["mergedInto"].eq_missing(after["clevertapId"])
+    gone = after.filter(moved).select("clevertapId")
+    return Touched(
+        before=before.join(gone, on="clevertapId", how="anti") if gone.height else before,
+        after=after.filter((lived | ~after["deleted"]) & ~moved),
+        logged=logged,
+    )

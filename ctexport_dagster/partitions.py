@@ -1,0 +1,53 @@
+"""Dagster's partitions for a cadence: the same windows that the core cuts, under keys that Dagster can parse back.
+
+Daily keys, and all keys of UTC, are the core's own (`2026-11-01`, `2026-11-01T0600Z`); elsewhere Dagster writes the
+local start with its offset (`2026-11-01T0100-0500`), which stays unique when clocks go back.
+"""
+
+from datetime import UTC, datetime, time
+
+import dagster as dg
+
+from ctexport_dagster.core.interval import DAILY_HOURS, Cadence, Interval
+
+DAILY = "%Y-%m-%d"
+
+
+def partitions_of(cadence: Cadence) -> dg.TimeWindowPartitionsDefinition:
+    """The partitions definition whose windows are the cadence's."""
+    hours = ",".join(str(hour) for hour in range(0, DAILY_HOURS, cadence.hours))
+    zone = cadence.zone
+    return dg.TimeWindowPartitionsDefinition(
+        start=datetime.combine(cadence.start, time(0), tzinfo=zone),
+        end=datetime.combine(cadence.end, time(0), tzinfo=zone) if cadence.end else None,
+        fmt=_key_format(cadence),
+        cron_schedule=f"0 {hours} * * *",
+        timezone=zone.key,
+    )
+
+
+def window_of(context: dg.AssetExecutionContext) -> Interval:
+    """The window of the run's one partition.
+
+    Raises:
+        dagster.Failure: the run covers several partitions at once, or none: nothing would be right for them all.
+    """
+    if not context.has_partition_key:
+        raise dg.Failure(
+            "This asset works on one partition at a time. Launch one run per partition: in Dagit, leave the backfill's"
+            " default policy; on the command line, use `ctexport run EXPORT --from K --to K`.",
+            allow_retries=False,
+        )
+    window = context.partition_time_window
+    return Interval(window.start, window.end)
+
+
+def dagster_key(cadence: Cadence, window: Interval) -> str:
+    """The key under which Dagster knows a window."""
+    return window.start.astimezone(UTC if cadence.zone.key == "UTC" else cadence.zone).strftime(_key_format(cadence))
+
+
+def _key_format(cadence: Cadence) -> str:
+    if cadence.is_daily:
+        return DAILY
+    return "%Y-%m-%dT%H%MZ" if cadence.zone.key == "UTC" else "%Y-%m-%dT%H%M%z"

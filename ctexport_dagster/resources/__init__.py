@@ -1,0 +1,1 @@
+"""Sources and destinations: each kind in a file of its own, imported when a declaration needs it."""

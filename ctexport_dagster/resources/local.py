@@ -1,0 +1,233 @@
+"""The local disk as a destination: a folder under which every key is a path.
+
+A relative `folder` belongs to the home and is created on first use. An absolute one must exist: were a disk that
+isn't mounted replaced by a new folder under its mount point, deliveries would silently go to the wrong disk. For
+the same reason let `folder` be a folder on a mounted disk, never the mount point itself.
+"""
+
+import errno
+import hashlib
+import os
+import re
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from io import RawIOBase
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from ctexport_dagster.core.destination import PutOutcome, Upload
+from ctexport_dagster.core.errors import DeliveryError
+from ctexport_dagster.core.export import Declared
+from ctexport_dagster.core.failure import Failure, local_failure
+
+_BLOCK_BYTES = 1 << 20
+_LONGEST_STEM_BYTES = 150
+_UNREADABLE = ""
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class LocalDestination(Declared):
+    """A folder on this machine's disks, as `resources/local_disk.yaml` declares it; `name` is the file's stem."""
+
+    type: Literal["local"]
+    name: str
+    description: str | None = None
+    folder: str = Field(min_length=1)
+    prefix: str = ""
+    """Stands before every key, as a sub-folder of `folder`."""
+
+    @field_validator("prefix")
+    @classmethod
+    def _inside_the_folder(cls, prefix: str) -> str:
+        if prefix and not _is_inside(prefix):
+            raise ValueError("prefix is a sub-folder such as exports/daily: no leading or trailing slash, no . or ..")
+        return prefix
+
+    def open(self, home_root: Path) -> "LocalDisk":
+        """The destination, ready to take files; touches nothing."""
+        declared = Path(self.folder).expanduser()
+        return LocalDisk(
+            root=home_root.resolve() / declared, prefix=self.prefix, creates_root=not declared.is_absolute()
+        )
+
+
+@dataclass(frozen=True)
+class LocalDisk:
+    """Takes files on a local disk: temporary name, sync, rename. Follows no link and leaves no trace below `root`."""
+
+    root: Path
+    prefix: str = ""
+    creates_root: bool = True
+
+    def address(self, key: str) -> str:
+        return str(self.root / self.prefix / key)
+
+    def put(self, upload: Upload) -> PutOutcome:
+        """Writes one file beside its key and renames it.
+
+        An existing file is replaced where the plan says that it is ours; else it must hold these very bytes.
+
+        Raises:
+            DeliveryError: the folder or the disk refuses, the key is taken, or the staged file changed on the way.
+        """
+        name = upload.key.rpartition("/")[2]
+        with (
+            upload.path.open("rb", buffering=0) as source,
+            self._reported(upload.key),
+            self._folder_of(upload.key, creates=True) as folder,
+        ):
+            if not upload.overwrites and (held := _checksum(folder, name)) is not None:
+                if held == upload.sha256:
+                    return "already_there"
+                if held != _UNREADABLE or not upload.may_lie_there:
+                    raise _taken(self.address(upload.key))
+            _write(source, folder, name, upload)
+        return "written"
+
+    def discard_unfinished(self, key: str, attempt: str) -> None:
+        """Removes the temporary file of an attempt that died while sending this key."""
+        with self._reported(key), suppress(FileNotFoundError), self._folder_of(key, creates=False) as folder:
+            os.unlink(_part_name(key.rpartition("/")[2], attempt), dir_fd=folder)
+
+    def check(self) -> Failure | None:
+        """Why nothing could be written there now; None if all looks well. Writes nothing itself."""
+        place = self.root
+        while self.creates_root and not place.exists() and place != place.parent:
+            place = place.parent
+        try:
+            is_folder = stat.S_ISDIR(place.stat().st_mode)
+        except OSError as error:
+            return local_failure(error)
+        if not is_folder:
+            return local_failure(NotADirectoryError(errno.ENOTDIR, ""))
+        may_write = os.access(place, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids)
+        return None if may_write else local_failure(PermissionError(errno.EACCES, ""))
+
+    @contextmanager
+    def _folder_of(self, key: str, *, creates: bool) -> Iterator[int]:
+        """A handle on the folder that holds a key; of the folders on the way to it none may be a link."""
+        path = f"{self.prefix}/{key}" if self.prefix else key
+        if not _is_inside(path):
+            raise ValueError(f"the key {key!r} leads out of the destination's folder")
+        if creates and self.creates_root:
+            self.root.mkdir(parents=True, exist_ok=True)
+        handle = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            for segment in path.split("/")[:-1]:
+                below = _enter(handle, segment, creates=creates)
+                os.close(handle)
+                handle = below
+            yield handle
+        finally:
+            os.close(handle)
+
+    @contextmanager
+    def _reported(self, key: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise DeliveryError(f"Writing {self.address(key)}", local_failure(error)) from error
+
+
+def _is_inside(path: str) -> bool:
+    """Whether a path can't lead out of the folder that it starts in."""
+    return "\0" not in path and all(segment not in ("", ".", "..") for segment in path.split("/"))
+
+
+def _enter(parent: int, segment: str, *, creates: bool) -> int:
+    try:
+        return os.open(segment, _FOLDER, dir_fd=parent)
+    except FileNotFoundError:
+        if not creates:
+            raise
+        with suppress(FileExistsError):
+            os.mkdir(segment, dir_fd=parent)
+            os.fsync(parent)
+        return os.open(segment, _FOLDER, dir_fd=parent)
+
+
+def _write(source: RawIOBase, folder: int, name: str, upload: Upload) -> None:
+    part = _part_name(name, upload.attempt)
+    try:
+        _copy(source, folder, part, upload)
+        os.rename(part, name, src_dir_fd=folder, dst_dir_fd=folder)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(part, dir_fd=folder)
+        raise
+    os.fsync(folder)
+
+
+def _copy(source: RawIOBase, folder: int, part: str, upload: Upload) -> None:
+    """Copies the staged file block by block, checks what was written, and makes it durable."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+    digest, size = hashlib.sha256(), 0
+    with os.fdopen(os.open(part, flags, 0o666, dir_fd=folder), "wb", buffering=0) as target:
+        while block := source.read(_BLOCK_BYTES):
+            digest.update(block)
+            size += len(block)
+            _write_whole(target.fileno(), block)
+        os.fsync(target.fileno())
+    if (size, digest.hexdigest()) != (upload.bytes, upload.sha256):
+        raise DeliveryError(f"Writing {upload.key}", _CHANGED)
+
+
+def _write_whole(handle: int, block: bytes) -> None:
+    """A full disk takes a part of a block before it refuses the rest."""
+    rest = memoryview(block)
+    while rest:
+        rest = rest[os.write(handle, rest) :]
+
+
+def _checksum(folder: int, name: str) -> str | None:
+    """The sha256 of what lies under a name; None for nothing, `_UNREADABLE` for what we may not read as a file."""
+    try:
+        handle = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        if error.errno in (errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENXIO):
+            return _UNREADABLE
+        raise
+    try:
+        kind = os.fstat(handle).st_mode
+        if stat.S_ISDIR(kind):
+            raise IsADirectoryError(errno.EISDIR, "")
+        if not stat.S_ISREG(kind):
+            return _UNREADABLE
+        with os.fdopen(handle, "rb", closefd=False) as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    finally:
+        os.close(handle)
+
+
+def _part_name(name: str, attempt: str) -> str:
+    """`.<name>.<attempt>.part`; a long name is shortened to a hash, for the disk allows 255 bytes."""
+    stem = name if len(name.encode()) <= _LONGEST_STEM_BYTES else hashlib.sha256(name.encode()).hexdigest()
+    return f".{stem}.{re.sub(r'[^A-Za-z0-9_-]', '-', attempt)[:64]}.part"
+
+
+_CHANGED = Failure(
+    whose="ours",
+    code="staging",
+    happened="the staged file changed while it was being copied",
+    cause="something else writes into the staging folder",
+    fix="Materialize formatted_chunks of this partition again, then deliver",
+)
+
+
+def _taken(address: str) -> DeliveryError:
+    return DeliveryError(
+        f"Writing {address}",
+        Failure(
+            whose="customer",
+            code="EEXIST",
+            happened="another file has this name",
+            cause="something other than this export wrote it, or ctexport's state folder was lost",
+            fix="Move it away, or choose another folder or name under files; ctexport never overwrites others' files",
+        ),
+    )

@@ -1,0 +1,84 @@
+"""Resolved rows → chunks: the files of a partition as they will be delivered, in staging."""
+
+import hashlib
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ctexport_dagster.core.chunking import empty_file, write_chunks
+from ctexport_dagster.core.columns import ColumnPlan, plan_from_staged
+from ctexport_dagster.core.export import Format
+from ctexport_dagster.core.resolved_file import read_resolved
+from ctexport_dagster.core.staging import Chunks, StagedChunk
+from ctexport_dagster.engine import Engine
+from ctexport_dagster.line import Line
+from ctexport_dagster.stages.progress import Progress, unseen
+
+
+@dataclass(frozen=True)
+class InstanceTask:
+    """The work of one instance: everything by value, so that it may run on another machine."""
+
+    rows: Path
+    plan: ColumnPlan
+    format: Format
+    chunk_bytes: int
+    folder: Path
+    instance: int
+
+
+def format_partition(line: Line, partition: str, *, engine: Engine, run_id: str, progress: Progress = unseen) -> Chunks:
+    """Stages the chunks of one partition, instance by instance.
+
+    Raises:
+        StagingMissing: `identity_resolved_profiles` has not run for this partition.
+    """
+    staging = line.staging(partition)
+    resolved = staging.resolved()
+    plan = plan_from_staged(resolved.columns)
+    attempt = uuid.uuid4().hex[:8]
+    with staging.attempt("chunks", attempt) as folder:
+        tasks = [
+            InstanceTask(
+                rows=staging.folder("resolved", resolved.attempt) / file,
+                plan=plan,
+                format=line.export.format,
+                chunk_bytes=line.export.files.chunk_size,
+                folder=folder,
+                instance=instance,
+            )
+            for instance, file in sorted(resolved.files.items())
+        ]
+        chunks: list[StagedChunk] = []
+        for of_instance in engine.map(format_instance, tasks):
+            chunks += of_instance
+            progress(sum(chunk.rows for chunk in of_instance))
+        if not chunks and line.export.files.empty == "header":
+            chunks += _header_only(line.export.format, plan, folder)
+        staged = Chunks(attempt=attempt, resolved=resolved, chunks=tuple(chunks), run_id=run_id)
+        staging.publish("chunks", staged)
+    return staged
+
+
+def format_instance(task: InstanceTask) -> list[StagedChunk]:
+    """Formats the resolved rows of one instance into chunks in the task's folder."""
+    return list(
+        write_chunks(
+            read_resolved(task.rows),
+            task.format,
+            task.plan,
+            folder=task.folder,
+            instance=task.instance,
+            chunk_bytes=task.chunk_bytes,
+        )
+    )
+
+
+def _header_only(declared: Format, plan: ColumnPlan, folder: Path) -> Iterator[StagedChunk]:
+    """One file without rows, for consumers who want a file every day."""
+    content = empty_file(declared, plan)
+    name = f"000-00000.{declared.extension}"
+    (folder / name).write_bytes(content)
+    sha256 = hashlib.sha256(content).hexdigest()
+    yield StagedChunk(file=name, instance=0, index=0, rows=0, bytes=len(content), sha256=sha256)

@@ -1,0 +1,105 @@
+"""Chunks → destination: the files under their final names, then the manifest."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from ctexport_dagster.core.chunking import empty_file
+from ctexport_dagster.core.columns import fingerprint, manifest_columns, plan_from_staged
+from ctexport_dagster.core.delivery import DeliveryOutcome, deliver
+from ctexport_dagster.core.delivery_request import DeliveryRequest, StagedFile
+from ctexport_dagster.core.destination import Destination
+from ctexport_dagster.core.manifest import ManifestHead, RowCounts
+from ctexport_dagster.core.naming import Naming, RunNames, check_collisions, run_names
+from ctexport_dagster.core.sending import Progress as SendingProgress
+from ctexport_dagster.core.sending import silent
+from ctexport_dagster.core.staging import Chunks
+from ctexport_dagster.line import Line
+
+
+def deliver_partition(
+    line: Line,
+    partition: str,
+    destination: Destination,
+    *,
+    run_id: str,
+    progress: Callable[[SendingProgress], None] = silent,
+) -> DeliveryOutcome:
+    """Delivers what `formatted_chunks` staged for one partition; sends nothing where all of it is there already.
+
+    Raises:
+        StagingMissing: `formatted_chunks` has not run for this partition.
+        NamingError, DeliveryError, Busy: see core/delivery.py; nothing is half-visible, and a re-run goes on.
+    """
+    chunks = line.staging(partition).chunks()
+    plan = plan_from_staged(chunks.resolved.columns)
+    names = run_names(line.export, line.cadence, line.window(partition), run_id)
+    keys = _Keys(Naming.of(line.export), names, chunks)
+    check_collisions(keys.plain.values())
+    folder = line.staging(partition).folder("chunks", chunks.attempt)
+    request = DeliveryRequest(
+        record=line.folders.deliveries(line.name) / partition,
+        attempt=chunks.attempt,
+        head=_head(line, partition, chunks, run_id=run_id),
+        files=tuple(
+            StagedFile(
+                path=folder / chunk.file,
+                key=keys.plain[chunk.instance, chunk.index],
+                rows=chunk.rows,
+                bytes=chunk.bytes,
+                sha256=chunk.sha256,
+            )
+            for chunk in chunks.chunks
+        ),
+        manifest_key=keys.manifest,
+        renamed=keys.renamed,
+        empty_file=empty_file(line.export.format, plan),
+        on_rerun=line.export.on_rerun,
+    )
+    return deliver(request, destination, progress=progress)
+
+
+@dataclass(frozen=True)
+class _Keys:
+    """The keys of a partition's chunks, plain and renamed for a later generation."""
+
+    naming: Naming
+    names: RunNames
+    chunks: Chunks
+
+    @cached_property
+    def plain(self) -> dict[tuple[int, int], str]:
+        """(instance, index) → key."""
+        places = [(chunk.instance, chunk.index) for chunk in self.chunks.chunks]
+        return {place: self.naming.key(self.names, *place) for place in places}
+
+    @cached_property
+    def places(self) -> dict[str, tuple[int, int]]:
+        return {key: place for place, key in self.plain.items()}
+
+    def renamed(self, file: StagedFile, generation: int) -> str:
+        return self.naming.key(self.names.in_generation(generation), *self.places[file.key])
+
+    def manifest(self, keys: Sequence[str], generation: int) -> str:
+        return self.naming.manifest_key(keys, self.names, generation)
+
+
+def _head(line: Line, partition: str, chunks: Chunks, *, run_id: str) -> ManifestHead:
+    resolved = chunks.resolved
+    plan = plan_from_staged(resolved.columns)
+    return ManifestHead(
+        export=line.name,
+        export_id=line.export.effective_export_id,
+        configuration_version=resolved.configuration_version,
+        kind=line.export.kind,
+        partition=partition,
+        window=line.window(partition),
+        run_id=run_id,
+        mode=resolved.mode,
+        format=line.export.format.model_dump(mode="json"),
+        fingerprint=fingerprint(plan, line.export.format),
+        columns=manifest_columns(plan),
+        rows=RowCounts(**resolved.rows.model_dump()),
+        lake_version=resolved.lake_version,
+        upstream_runs=tuple(dict.fromkeys((*resolved.upstream_runs, resolved.run_id, chunks.run_id))),
+    )

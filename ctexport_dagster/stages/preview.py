@@ -1,0 +1,134 @@
+"""The preview of a partition: what its run would send, under which names, without writing anything."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Literal
+
+import polars as pl
+
+from ctexport_dagster.core.changes import classify
+from ctexport_dagster.core.column_plan import plan_columns
+from ctexport_dagster.core.columns import ColumnPlan
+from ctexport_dagster.core.errors import LakeError
+from ctexport_dagster.core.identity import resolve
+from ctexport_dagster.core.interval import Interval
+from ctexport_dagster.core.manifest import Mode
+from ctexport_dagster.core.naming import Naming, run_names
+from ctexport_dagster.core.normalise import Normaliser
+from ctexport_dagster.core.schema import SourceSchema
+from ctexport_dagster.core.source import Source
+from ctexport_dagster.core.versions import Versions, mode_of
+from ctexport_dagster.lake import ProfileLake
+from ctexport_dagster.line import Line
+from ctexport_dagster.stages.identity import locked_schema
+
+PREVIEW_RUN = "preview"
+Origin = Literal["lake", "source"]
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What a run of the partition would send. `rows` is a resolved frame; `keys` are those of the first two chunks."""
+
+    partition: str
+    window: Interval
+    mode: Mode
+    was_edited: bool
+    """Whether the declaration was edited since the last run, so that this run begins a new version of it."""
+    plan: ColumnPlan
+    keys: tuple[str, ...]
+    manifest_key: str
+    warnings: tuple[str, ...]
+    origin: Origin
+    """Where the sample rows come from: the lake, or the source itself where the lake doesn't have the partition."""
+    rows: pl.DataFrame
+
+
+def preview_partition(line: Line, source: Source, partition: str, *, rows: int) -> Preview:
+    """A preview with up to `rows` sample rows: of the changed ones in an increment that the lake has, else of all.
+
+    Raises:
+        SourceMissing: neither the lake nor the source has the partition.
+        ConfigurationError: under `strict`, two columns have one name.
+    """
+    versions = line.versions_with(partition)
+    first = line.cadence.key_of(line.cadence.first)
+    mode = mode_of(line.export, partition, first=first, versions=versions, wants_full=False)
+    sample = _from_lake(line, partition, mode) or _from_source(line, source, partition)
+    plan = plan_columns(line.export, sample.schema, _locked(line, versions, sample))
+    naming = Naming.of(line.export)
+    names = run_names(line.export, line.cadence, line.window(partition), PREVIEW_RUN)
+    keys = tuple(naming.key(names, instance, index) for instance, index in _first_chunks(line))
+    frames = (resolve(frame, line.export, plan, sample.schema) for frame in sample.frames)
+    return Preview(
+        partition=partition,
+        window=line.window(partition),
+        mode=mode,
+        was_edited=bool(line.versions().versions) and versions.versions != line.versions().versions,
+        plan=plan,
+        keys=keys,
+        manifest_key=naming.manifest_key(keys, names, 1),
+        warnings=(*plan.warnings, *naming.warnings),
+        origin=sample.origin,
+        rows=_head(frames, rows, plan),
+    )
+
+
+@dataclass(frozen=True)
+class _Sample:
+    origin: Origin
+    schema: SourceSchema
+    frames: Iterator[pl.DataFrame]
+
+
+def _from_lake(line: Line, partition: str, mode: Mode) -> _Sample | None:
+    lake = ProfileLake(line.folders.lake(line.source.name))
+    source_partitions = line.source_partitions(line.window(partition))
+    try:
+        lake.check_readable(source_partitions)
+    except LakeError:
+        return None
+    schema = lake.schema_as_of(source_partitions[-1])
+    return _Sample("lake", schema, _lake_frames(lake, source_partitions, mode, schema, line.source.instances))
+
+
+def _lake_frames(
+    lake: ProfileLake, partitions: tuple[str, ...], mode: Mode, schema: SourceSchema, instances: int
+) -> Iterator[pl.DataFrame]:
+    for instance in range(instances):
+        if mode == "full":
+            yield from lake.slices(partitions[-1], instance)
+        else:
+            for touched in lake.touched(partitions, instance):
+                yield classify(touched.before, touched.after, schema).exported
+
+
+def _from_source(line: Line, source: Source, partition: str) -> _Sample:
+    """The first batch of the source's own rows: what is new or changed in them isn't known without the lake."""
+    last = line.source_partitions(line.window(partition))[-1]
+    given = source.profiles(last, line.source.cadence.window_of(last))
+    normaliser = Normaliser(line.source, SourceSchema())
+    frames = [normaliser.normalise(batch).frame for batch in islice(given.batches(), 1)]
+    schema = SourceSchema().evolved(normaliser.present)
+    return _Sample("source", schema, iter(frames))
+
+
+def _locked(line: Line, versions: Versions, sample: _Sample) -> SourceSchema | None:
+    if sample.origin == "source":
+        return None
+    return locked_schema(line, ProfileLake(line.folders.lake(line.source.name)), versions)
+
+
+def _first_chunks(line: Line) -> list[tuple[int, int]]:
+    """Instance and index of the chunks whose names tell the pattern."""
+    return [(0, 0), (0, 1), *([(1, 0)] if line.source.instances > 1 else [])]
+
+
+def _head(frames: Iterator[pl.DataFrame], rows: int, plan: ColumnPlan) -> pl.DataFrame:
+    head = pl.DataFrame(schema=plan.frame_schema)
+    for frame in frames:
+        head = pl.concat([head, frame.head(rows - head.height)])
+        if head.height >= rows:
+            break
+    return head

@@ -1,0 +1,100 @@
+"""A process that delivers to the local disk and kills itself at a named point; no clean-up of any kind runs then."""
+
+import os
+import signal
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from multiprocessing import get_context
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Literal
+
+from delivery_fakes import Wrapped, request
+
+from ctexport_dagster.core.delivery import deliver
+from ctexport_dagster.core.delivery_request import OnRerun
+from ctexport_dagster.core.destination import Destination, Upload
+from ctexport_dagster.resources.local import LocalDisk
+
+Point = Literal[
+    "nowhere",
+    "when the plan is frozen",
+    "before an upload",
+    "in the middle of an upload",
+    "after an upload, before its journal line",
+    "after the last file, before the manifest",
+    "after the manifest, before its journal line",
+]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run of a delivery: what to deliver, and where to die."""
+
+    state: Path
+    root: Path
+    contents: Mapping[str, bytes]
+    attempt: str
+    partition: str = "2026-11-01"
+    on_rerun: OnRerun = "overwrite"
+    point: Point = "nowhere"
+
+
+_server = get_context("forkserver")
+_server.set_forkserver_preload(["delivery_child"])
+
+
+def start(job: Job) -> BaseProcess:
+    """Runs a job in a process of its own, forked from a clean one."""
+    process = _server.Process(target=run, args=(job,))
+    process.start()
+    return process
+
+
+def run(job: Job) -> None:
+    asked = request(
+        job.state,
+        job.contents,
+        attempt=job.attempt,
+        partition=job.partition,
+        on_rerun=job.on_rerun,
+        run_id=job.attempt,
+    )
+    deliver(asked, _destination(job))
+
+
+def _destination(job: Job) -> Destination:
+    disk, files = LocalDisk(job.root), len(job.contents)
+    match job.point:
+        case "nowhere":
+            return disk
+        case "when the plan is frozen":
+            _die_when_there(job.state / "deliveries", "plan-g*.json")
+            return disk
+        case "in the middle of an upload":
+            _die_when_there(job.root, ".*.part")
+            return disk
+        case "before an upload":
+            return Wrapped(disk, 2, "before", _die)
+        case "after an upload, before its journal line":
+            return Wrapped(disk, 2, "after", _die)
+        case "after the last file, before the manifest":
+            return Wrapped(disk, files + 1, "before", _die)
+        case "after the manifest, before its journal line":
+            return Wrapped(disk, files + 1, "after", _die)
+
+
+def _die(_: Upload) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _die_when_there(folder: Path, pattern: str) -> None:
+    """Watches for a file that has bytes in it, and kills the process at that instant."""
+
+    def watch() -> None:
+        while not any(path.stat().st_size for path in folder.rglob(pattern)):
+            pass
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    threading.Thread(target=watch, daemon=True).start()
