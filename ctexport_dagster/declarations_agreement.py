@@ -157,9 +157,13 @@ def _shared_export_ids(declared: Declarations) -> Iterator[Mistake]:
 
 
 def _shared_keys(declared: Declarations) -> Iterator[Mistake]:
-    """Exports to one destination whose files would overwrite each other's."""
+    """Exports to one destination whose files would overwrite each other's, though their ids differ."""
     seen: dict[tuple[object, ...], str] = {}
+    ids: set[int] = set()
     for name, export in declared.exports.items():
+        if export.model.effective_export_id in ids:
+            continue
+        ids.add(export.model.effective_export_id)
         model = export.model
         try:
             naming = Naming.of(model)

@@ -21,6 +21,7 @@ from ctexport_dagster.core.interval import Cadence, Interval
 from ctexport_dagster.core.source import SourceDeclaration
 from ctexport_dagster.core.staging import StagingArea
 from ctexport_dagster.core.versions import Versions
+from ctexport_dagster.lake import Lake
 
 
 @dataclass(frozen=True)
@@ -29,14 +30,14 @@ class StateFolders:
 
     root: Path
 
-    def lake(self, source: str) -> Path:
-        return self.root / "lake" / source / "profiles"
-
-    def quarantine(self, source: str) -> Path:
-        return self.root / "quarantine" / source
-
-    def scratch(self, name: str) -> Path:
-        return self.root / "scratch" / name
+    def lake(self, source: str) -> Lake:
+        """The lake of a source's profiles."""
+        return Lake(
+            source=source,
+            root=self.root / "lake" / source / "profiles",
+            quarantine=self.root / "quarantine" / source,
+            scratch=self.root / "scratch" / source,
+        )
 
     def staging(self, export: str, partition: str) -> StagingArea:
         return StagingArea(self.root / "staging" / export / partition)
@@ -72,6 +73,11 @@ class Line:
     @cached_property
     def cadence(self) -> Cadence:
         return self.export.cadence(self.source.cadence)
+
+    @property
+    def lake(self) -> Lake:
+        """The lake of the export's source."""
+        return self.folders.lake(self.source.name)
 
     def window(self, partition: str) -> Interval:
         return self.cadence.window_of(partition)

@@ -4,7 +4,7 @@ A run launched here is one of the home's Dagster instance like any other: it sta
 materializations in the catalog, its lineage in the graph.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,7 +16,6 @@ from ctexport_dagster.assets.identity import identity_key
 from ctexport_dagster.assets.profiles import profiles_key
 from ctexport_dagster.core.errors import ExportError
 from ctexport_dagster.core.interval import Interval
-from ctexport_dagster.lake import History, ProfileLake
 from ctexport_dagster.line import Line
 from ctexport_dagster.partitions import dagster_key
 
@@ -40,7 +39,7 @@ class Launcher:
         Oldest first; gives the keys of the runs' partitions.
         """
         source = line.source
-        history = self._history(line)
+        history = line.lake.view().listing.history
         wanted = [
             tile
             for tile in source.cadence.windows(until=window.end)
@@ -51,18 +50,10 @@ class Launcher:
     def _mend(self, line: Line, window: Interval) -> list[str]:
         """Writes stale partitions anew, oldest first: each may make the next one stale."""
         mended: list[str] = []
-        while (
-            stale := ProfileLake(line.folders.lake(line.source.name))
-            .history()
-            .upto(line.source_partitions(window)[-1])
-            .stale
-        ):
+        last = line.source_partitions(window)[-1]
+        while stale := line.lake.view().listing.history.upto(last).stale:
             mended.append(self._ingest(line, line.source.cadence.window_of(stale[0])))
         return mended
-
-    @staticmethod
-    def _history(line: Line) -> History:
-        return ProfileLake(line.folders.lake(line.source.name)).history()
 
     def _ingest(self, line: Line, tile: Interval) -> str:
         self._materialize([profiles_key(line.source.name)], dagster_key(line.source.cadence, tile), {})
@@ -78,7 +69,7 @@ class Launcher:
         config = {"ops": {_op(keys[0]): {"config": {"full": True}}}} if wants_full else {}
         self._materialize(keys, dagster_key(line.cadence, window), config)
 
-    def _materialize(self, keys: Sequence[dg.AssetKey], partition: str, config: dict[str, object]) -> None:
+    def _materialize(self, keys: Sequence[dg.AssetKey], partition: str, config: Mapping[str, object]) -> None:
         job = self.definitions.resolve_implicit_global_asset_job_def()
         result = job.execute_in_process(
             asset_selection=list(keys),

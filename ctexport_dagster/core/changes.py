@@ -51,9 +51,13 @@ def classify(before: pl.DataFrame, after: pl.DataFrame, schema: SourceSchema) ->
 
 
 def changed_fields(before: pl.DataFrame, after: pl.DataFrame, schema: SourceSchema) -> tuple[str, ...]:
-    """The names, never values, of what differs between two states of one profile, each a frame of one row."""
-    names = {name: name for name in COMPARED_KEYS} | {field.column: field.name for field in _compared(schema.fields)}
-    return tuple(name for column, name in names.items() if not same_values(before, after, [column]).all())
+    """The names, never values, of what differs between two states of one profile, each a frame of one row.
+
+    `schema` is that of the later one; the earlier one may lack some of its fields, or hold them in narrower types.
+    """
+    keys = [name for name in COMPARED_KEYS if not _same(before[name], after[name]).all()]
+    fields = [f for f in _compared(schema.fields) if not _same(_values(before, f), _values(after, f)).all()]
+    return (*keys, *(field.name for field in fields))
 
 
 def compared_columns(fields: Sequence[Field]) -> tuple[str, ...]:
@@ -81,6 +85,12 @@ def rows_of(frame: pl.DataFrame, ids: pl.Series) -> pl.Series:
 
 def _compared(fields: Sequence[Field]) -> list[Field]:
     return [field for field in fields if field.type != ValueType.UNKNOWN]
+
+
+def _values(frame: pl.DataFrame, field: Field) -> pl.Series:
+    """The values of a field, in whichever of its types the frame has it; null where it has none."""
+    columns = [column for kind in ValueType if (column := Field(field.role, field.name, kind).column) in frame.columns]
+    return frame[columns[0]] if columns else pl.Series([None] * frame.height, dtype=field.type.dtype)
 
 
 def _same(left: pl.Series, right: pl.Series) -> pl.Series:

@@ -5,7 +5,7 @@ from datetime import date, datetime, time
 from typing import Annotated, Literal, get_args
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
 Hours = Literal[3, 4, 6, 8, 12, 24]
 
@@ -76,14 +76,31 @@ def known_zone(value: str) -> str:
     return value
 
 
+def written_size(count: int) -> str:
+    """100000000 → `100 MB`: the largest unit of which it is a whole number."""
+    unit = next(unit for unit, factor in reversed(_BYTES.items()) if count % factor == 0)
+    return f"{count // _BYTES[unit]} {unit}"
+
+
 ByteCount = Annotated[
     int,
     BeforeValidator(parse_size),
     Field(gt=0),
+    PlainSerializer(written_size, when_used="json"),
     WithJsonSchema({"anyOf": [{"type": "string", "pattern": f"^{_SIZE}$"}, {"type": "integer", "minimum": 1}]}),
 ]
-EveryHours = Annotated[Hours, BeforeValidator(parse_cadence), WithJsonSchema({"enum": [*CADENCES, *get_args(Hours)]})]
-ClockTime = Annotated[time, BeforeValidator(parse_clock), WithJsonSchema({"type": "string", "pattern": f"^{_CLOCK}$"})]
+EveryHours = Annotated[
+    Hours,
+    BeforeValidator(parse_cadence),
+    PlainSerializer(lambda hours: f"{hours}h", when_used="json"),
+    WithJsonSchema({"enum": [*CADENCES, *get_args(Hours)]}),
+]
+ClockTime = Annotated[
+    time,
+    BeforeValidator(parse_clock),
+    PlainSerializer(lambda at: f"{at:%H:%M}", when_used="json"),
+    WithJsonSchema({"type": "string", "pattern": f"^{_CLOCK}$"}),
+]
 Day = Annotated[date, BeforeValidator(parse_day), WithJsonSchema({"type": "string", "format": "date"})]
 ZoneName = Annotated[
     str,

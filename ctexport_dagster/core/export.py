@@ -69,7 +69,7 @@ class Format(Declared):
 
 
 class Files(Declared):
-    """Where files go and what they are called: presets or templates (core/naming.py checks those)."""
+    """Where files go and what they are called: presets or templates."""
 
     folder: str = "bucket_root"
     """bucket_root, data_type, run_date, export_id, or a template such as {{Date}}/run-{{Export-id}}."""

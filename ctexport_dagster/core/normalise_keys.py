@@ -64,8 +64,9 @@ def _read(name: KeyName, given: pl.Series, zone: ZoneInfo) -> tuple[pl.Series, p
         case "device":
             return _device_tokens(given)
         case "subscriptionGroups":
-            groups = groups_of(given)
-            return groups, is_no_groups(given, groups)
+            shaped = _array_text(given) if given.dtype == STRINGS else given
+            groups = groups_of(shaped)
+            return groups, is_no_groups(shaped, groups)
         case "instanceId":
             return _lost(given, _instances(given))
         case "updatedAt":
@@ -152,6 +153,11 @@ def _tokens_in_text(given: pl.Series) -> tuple[pl.Series, pl.Series]:
     parsed = groups_of(given.zip_with(objects, pl.Series([None], dtype=pl.String)))
     wrong = is_no_groups(given.zip_with(objects, pl.Series([None], dtype=pl.String)), parsed)
     return parsed.str.json_path_match("$.token").zip_with(objects, given), wrong
+
+
+def _array_text(items: pl.Series) -> pl.Series:
+    """Lists of JSON texts, as the reader of NDJSON gives lists of objects, as the text of one JSON array."""
+    return "[" + items.list.join(",") + "]"
 
 
 def _instances(given: pl.Series) -> pl.Series:

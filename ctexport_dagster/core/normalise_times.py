@@ -47,8 +47,9 @@ def from_text(texts: pl.Series, zone: ZoneInfo) -> pl.Series:
 def from_epoch(seconds: pl.Series) -> pl.Series:
     """Epoch seconds, whole or with a fraction; null where the number can't be seconds."""
     inside = seconds.is_between(-_EPOCH_LIMIT, _EPOCH_LIMIT, closed="none").fill_null(value=False)
-    micros = (seconds.cast(pl.Float64) * 1e6).round(0) if seconds.dtype.is_float() else seconds.cast(pl.Int128) * 10**6
-    return micros.zip_with(inside, pl.Series([None], dtype=micros.dtype)).cast(pl.Int64).cast(TIMESTAMP)
+    real = seconds.zip_with(inside, pl.Series([None], dtype=seconds.dtype))
+    micros = (real.cast(pl.Float64) * 1e6).round(0) if real.dtype.is_float() else real.cast(pl.Int64) * 10**6
+    return micros.cast(pl.Int64).cast(TIMESTAMP)
 
 
 def _naive(texts: pl.Series, layout: str) -> pl.Series:

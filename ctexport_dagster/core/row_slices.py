@@ -37,18 +37,21 @@ def row_slices(frames: Iterable[pl.DataFrame], slice_bytes: int, fixed_bytes: in
 
 def row_bytes(frame: pl.DataFrame) -> np.ndarray:
     """About how many bytes each row's values take: int64, one per row."""
-    sizes = [_value_bytes(name, dtype) for name, dtype in frame.schema.items()]
-    return frame.select(pl.sum_horizontal(sizes).cast(pl.Int64).alias("bytes"))["bytes"].to_numpy()
+    texts = [_text_bytes(name, dtype) for name, dtype in frame.schema.items() if _holds_text(dtype)]
+    numbers = sum(not _holds_text(dtype) for dtype in frame.dtypes)
+    start = pl.repeat(_NUMBER_BYTES * numbers, pl.len(), dtype=pl.Int64)
+    return frame.select(pl.sum_horizontal(start, *texts).alias("bytes"))["bytes"].to_numpy()
 
 
-def _value_bytes(name: str, dtype: pl.DataType) -> pl.Expr:
+def _holds_text(dtype: pl.DataType) -> bool:
+    return dtype == pl.String or isinstance(dtype, pl.List)
+
+
+def _text_bytes(name: str, dtype: pl.DataType) -> pl.Expr:
     value = pl.col(name)
     if dtype == pl.String:
-        return value.str.len_bytes().fill_null(0)
-    if isinstance(dtype, pl.List):
-        lengths = value.list.eval(pl.element().str.len_bytes()).list.sum()
-        return lengths.fill_null(0) + _NUMBER_BYTES * value.list.len().fill_null(0)
-    return pl.repeat(_NUMBER_BYTES, pl.len(), dtype=pl.UInt32)
+        return value.str.len_bytes()
+    return value.list.eval(pl.element().str.len_bytes()).list.sum() + _NUMBER_BYTES * value.list.len()
 
 
 def _joined(parts: list[pl.DataFrame]) -> pl.DataFrame:

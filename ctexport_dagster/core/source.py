@@ -21,6 +21,8 @@ class SourceDeclaration(Declared):
     """What every kind of source declares; each kind adds its own fields and `open`."""
 
     name: str
+    description: str | None = None
+    """For people, shown in Dagster."""
     mode: SourceMode = "snapshot"
     """snapshot: each partition holds every profile; changes: those that changed, whole."""
     every: EveryHours = 24

@@ -5,8 +5,8 @@ drops the bases at and after it, and one that slips through a race is never read
 """
 
 import secrets
-from dataclasses import dataclass
 
+from ctexport_dagster.core.errors import ConcurrentWrite
 from ctexport_dagster.lake.files import DataFile, Place, SortedWriter
 from ctexport_dagster.lake.lake import Lake
 from ctexport_dagster.lake.record import History
@@ -32,8 +32,46 @@ def maintain(lake: Lake, partition: str) -> bool:
     files = tuple(file for instance in view.instances(partition) for file in _written(view, history, instance, attempt))
 
     def plan(listing: Listing) -> Replacement:
-        still = listing.history.upto(partition).lineage == history.lineage
-        return Replacement(files, _outlived(listing, partition), history.schema.fields) if still else Replacement((), ())
+        if partition not in listing.history or listing.history.upto(partition).lineage != history.lineage:
+            raise ConcurrentWrite(
+                "Writing a base", "a log below it was written anew meanwhile", "The next run does it."
+            )
+        return Replacement(files, _outlived(listing, partition), history.schema.fields)
 
-    lake.table.commit(plan)
+    try:
+        lake.table.commit(plan)
+    except ConcurrentWrite:
+        lake.table.discard(attempt, partition)
+        return False
     return True
+
+
+def _is_due(view: LakeView, history: History) -> bool:
+    """Whether the logs above the lowest layer have grown too many, or hold too large a share of its rows."""
+    rows = logs = bottom = 0
+    for instance in view.instances(history.records[-1].partition):
+        layers = view.stack_of(history, instance).layers
+        bottom += layers[0].rows
+        rows += sum(layer.rows for layer in layers[1:])
+        logs = max(logs, len(layers) - 1)
+    tuning = view.tuning
+    return logs > tuning.base_after_logs or rows > tuning.base_after_share * bottom
+
+
+def _written(view: LakeView, history: History, instance: int, attempt: str) -> list[DataFile]:
+    place = Place(view.root, history.records[-1].partition, "base", instance)
+    prefix = f"base-{history.lineage}-{attempt}"
+    writer = SortedWriter(place, prefix, history.schema.fields, view.tuning, small_groups=False)
+    with view.stack(history, instance) as stack:
+        for rows in state_slices(stack, history, view.tuning):
+            writer.write(rows)
+    return writer.finish()
+
+
+def _outlived(listing: Listing, partition: str) -> tuple[StoredFile, ...]:
+    """The bases that are replaced by one as of `partition`, and all but the newest of those before it."""
+    windows = {record.partition: record.window for record in listing.history.records}
+    earlier = {b.partition for b in listing.bases if windows[b.partition] < windows[partition]}
+    by_time = sorted(earlier, key=lambda key: windows[key])
+    gone = {partition, *by_time[: 1 - _KEPT]}
+    return tuple(base for base in listing.bases if base.partition in gone)

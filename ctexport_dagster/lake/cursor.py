@@ -55,7 +55,7 @@ class SortedRun:
         return pl.DataFrame(schema={column.name: column.dtype for column in self._columns})
 
     def take(self, upper: int, wanted: Wanted | None = None) -> pl.DataFrame:
-        """The rows from where the last call stopped up to `h` < `upper`; of the wanted profiles alone, if any are named."""
+        """The rows from where the last call stopped up to `h` < `upper`; if some are wanted, those alone."""
         taken = list(self._pieces(upper, wanted))
         return pl.concat(taken) if taken else self.empty
 

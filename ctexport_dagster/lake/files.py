@@ -80,7 +80,7 @@ class SortedWriter:
         if rows.is_empty():
             return
         if not self._rows_per_group:
-            row_bytes = max(1, rows.estimated_size() // rows.height)
+            row_bytes = max(1, int(rows.estimated_size()) // rows.height)
             self._rows_per_group = max(1, min(self._group_rows, self._group_bytes // row_bytes))
         self._held.append(rows.select(pl.col(name).cast(dtype) for name, dtype in self._columns.items()))
         self._held_rows += rows.height
@@ -138,8 +138,8 @@ class _OpenFile:
             schema,
             compression="zstd",
             compression_level=1,
-            use_dictionary=[_leaf(field) for field in schema if field.name not in _PLAIN],
-            write_statistics=["h"],
+            use_dictionary=[_leaf(field) for field in schema if field.name not in _PLAIN],  # pyright: ignore[reportArgumentType]
+            write_statistics=["h"],  # pyright: ignore[reportArgumentType]
         )
 
     def write(self, table: pa.Table, *, first: int, last: int) -> None:

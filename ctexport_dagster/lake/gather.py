@@ -1,6 +1,6 @@
 """Taking a partition's input in: normalised batch by batch, spilled by range of h, the refused rows set apart."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -11,16 +11,17 @@ from ctexport_dagster.core.normalise import Normalised
 from ctexport_dagster.core.normalise_keys import KEY_NAMES
 from ctexport_dagster.core.profile import PREFERENCES
 from ctexport_dagster.core.schema import Field, SourceSchema, ValueType
-from ctexport_dagster.core.source import ProfileInput, RawBatch, SourceDeclaration
-from ctexport_dagster.lake.notes import held_notes, merged_notes, moved_notes
+from ctexport_dagster.core.source import ProfileInput, RawBatch, SourceDeclaration, SourceMode
+from ctexport_dagster.lake.notes import NOTE_COLUMNS, held_notes, merged_notes, moved_notes
 from ctexport_dagster.lake.places import Places
 from ctexport_dagster.lake.refused import RefusedRows
-from ctexport_dagster.lake.spill import Spill
+from ctexport_dagster.lake.spill import Part, Spill
 from ctexport_dagster.lake.tuning import Tuning
 
 Progress = Callable[[int], None]
 """Told after each batch how many rows of the source have been read so far."""
 _MOST_BUCKETS = 4096
+_ROW_BYTES_GUESS = 300
 
 
 class Normalising(Protocol):
@@ -33,6 +34,36 @@ class Normalising(Protocol):
 
 
 NormaliserOf = Callable[[SourceDeclaration, SourceSchema], Normalising]
+
+
+@dataclass(frozen=True)
+class Gathering:
+    """How a partition is taken in."""
+
+    folder: Path
+    tuning: Tuning
+    mode: SourceMode
+    instance_count: int
+    is_first: bool
+    """Nothing lies before the partition."""
+    may_move: bool
+    """An earlier partition named instances itself, so that any profile may stand elsewhere than its hash says."""
+
+    def spills(self, row_estimate: int, row_bytes: int) -> tuple[Spill, Spill]:
+        """Where rows and notes go: buckets a little smaller than a slice, by what is known beforehand."""
+        bytes_each = row_estimate * row_bytes // self.instance_count
+        buckets = min(_MOST_BUCKETS, max(1, -(-bytes_each * 4 // (self.tuning.slice_bytes * 3))))
+        rows = Spill(self.folder / "rows", buckets, self.tuning.spill_bytes)
+        return rows, Spill(self.folder / "notes", buckets, self.tuning.spill_bytes // 4)
+
+    def notes(self, normalised: Normalised) -> Iterator[pl.DataFrame]:
+        """What a batch's rows say about others, as far as it matters in this mode."""
+        frame, count = normalised.frame, self.instance_count
+        if self.mode == "changes" or not self.is_first:
+            yield merged_notes(frame, count)
+        if self.mode == "snapshot":
+            yield held_notes(normalised.quarantined, count)
+        yield moved_notes(frame if self.may_move else _named(frame, count), count)
 
 
 @dataclass
@@ -54,51 +85,58 @@ class Gathered:
     def row_bytes(self) -> int:
         return max(1, self.rows.bytes // self.given) if self.given else 1
 
-    def notes_for(self, instance: int, buckets: range, *, anywhere: bool) -> list[pl.DataFrame]:
+    def notes_on(self, instance: int, part: Part, *, anywhere: bool) -> pl.DataFrame:
         """The notes on an instance; those of all homes, where profiles may stand elsewhere than their hash says."""
         homes = self.notes.instances if anywhere else (instance,)
-        return [frame for home in homes for frame in self.notes.read(home, buckets)]
+        frames = [frame for home in homes for frame in self.notes.read(home, part)]
+        notes = pl.concat(frames) if frames else pl.DataFrame(schema=NOTE_COLUMNS)
+        return notes.filter((pl.col("note") != "moved") | (pl.col("given_in") != instance))
 
 
 def gather(
-    input: ProfileInput,
+    given: ProfileInput,
     normaliser: Normalising,
-    gathered: Gathered,
-    *,
-    instance_count: int,
-    may_move: bool,
+    gathering: Gathering,
+    refused: RefusedRows,
     progress: Progress | None,
 ) -> Gathered:
-    """Fills `gathered` with the whole input. `may_move`: an earlier partition named instances itself."""
+    """Takes the whole input in, in one pass."""
+    gathered: Gathered | None = None
     read = 0
-    for raw in input.batches():
+    for raw in given.batches():
         normalised = normaliser.normalise(raw)
+        if gathered is None:
+            gathered = Gathered(*gathering.spills(given.row_estimate, _bytes_per_row(normalised.frame)), refused)
         gathered.places.add(raw)
-        _take_rows(gathered, normalised.frame, instance_count, may_move=may_move)
-        gathered.notes.add(held_notes(normalised.quarantined, instance_count))
-        gathered.refused.add(normalised.quarantined)
+        _take(gathered, normalised, gathering)
         read += raw.frame.height + raw.unreadable.height
         if progress:
             progress(read)
+    gathered = gathered or Gathered(*gathering.spills(0, 1), refused)
     gathered.rows.flush()
     gathered.notes.flush()
-    gathered.present = _with_named(normaliser.present, input.present)
+    gathered.present = _with_named(normaliser.present, given.present)
     return gathered
 
 
-def bucket_count(bytes: int, tuning: Tuning) -> int:
-    """How many ranges of h so many bytes of one instance are parted into: each a little less than a slice."""
-    return min(_MOST_BUCKETS, max(1, -(-bytes * 4 // (tuning.slice_bytes * 3))))
-
-
-def _take_rows(gathered: Gathered, frame: pl.DataFrame, instance_count: int, *, may_move: bool) -> None:
+def _take(gathered: Gathered, normalised: Normalised, gathering: Gathering) -> None:
+    frame = normalised.frame
+    gathered.refused.add(normalised.quarantined)
     gathered.rows.add(frame)
-    gathered.notes.add(merged_notes(frame, instance_count))
-    named = frame.filter(pl.col("instance") != pl.col("h") % instance_count)
-    gathered.names_instances |= not named.is_empty()
-    gathered.notes.add(moved_notes(frame if may_move else named, instance_count))
+    for notes in gathering.notes(normalised):
+        gathered.notes.add(notes)
+    gathered.names_instances |= not _named(frame, gathering.instance_count).is_empty()
     gathered.given += frame.height
     gathered.living += frame.height - int(frame["deleted"].sum())
+
+
+def _named(frame: pl.DataFrame, instance_count: int) -> pl.DataFrame:
+    """The rows whose instance is not the hash's."""
+    return frame.filter(pl.col("instance") != pl.col("h") % instance_count)
+
+
+def _bytes_per_row(frame: pl.DataFrame) -> int:
+    return int(frame.estimated_size()) // frame.height if frame.height else _ROW_BYTES_GUESS
 
 
 def _with_named(present: tuple[Field, ...], named: tuple[str, ...]) -> tuple[Field, ...]:
@@ -112,7 +150,7 @@ def _unknown(name: str) -> Field:
     return Field("preference" if name in PREFERENCES else "property", name, ValueType.UNKNOWN)
 
 
-def typed(pieces: list[pl.DataFrame], columns: dict[str, pl.DataType], fields: tuple[Field, ...]) -> pl.DataFrame:
+def typed(pieces: Iterable[pl.DataFrame], columns: dict[str, pl.DataType], fields: tuple[Field, ...]) -> pl.DataFrame:
     """Pieces of profile frames, whose fields may stand in columns of narrower types, as one frame of these columns."""
     targets = {Field(f.role, f.name, narrow).column: f.column for f in fields for narrow in ValueType}
     frames = [_cast(piece, columns, targets) for piece in pieces]
@@ -131,35 +169,3 @@ def _value(sources: list[str], dtype: pl.DataType) -> pl.Expr:
         return pl.lit(None, dtype=dtype)
     values = [pl.col(name).cast(dtype) for name in sources]
     return values[0] if len(values) == 1 else pl.coalesce(values)
-
-
-def buckets_of(spill: Spill, instance: int, state_rows: int, most_rows: int) -> Iterator[tuple[range, int, int]]:
-    """Ranges of an instance to be settled one by one: their buckets, lower and upper h; together they cover all h.
-
-    Small buckets are joined, a large one is parted, so that neither the source's rows nor the state's are many more
-    than `most_rows`.
-    """
-    start = held = 0
-    state_share = state_rows // spill.buckets
-    for bucket in range(spill.buckets):
-        load = max(spill.rows(instance, bucket), state_share)
-        if bucket > start and held + load > most_rows:
-            yield _range(spill, start, bucket)
-            start, held = bucket, 0
-        held += load
-        if held > 2 * most_rows:
-            yield from _parted(spill, bucket, -(-held // most_rows))
-            start, held = bucket + 1, 0
-    if start < spill.buckets:
-        yield _range(spill, start, spill.buckets)
-
-
-def _range(spill: Spill, start: int, stop: int) -> tuple[range, int, int]:
-    return range(start, stop), spill.upper(start - 1), spill.upper(stop - 1)
-
-
-def _parted(spill: Spill, bucket: int, count: int) -> Iterator[tuple[range, int, int]]:
-    lower, upper = spill.upper(bucket - 1), spill.upper(bucket)
-    bounds = [lower + (upper - lower) * part // count for part in range(count + 1)]
-    for part in range(count):
-        yield range(bucket, bucket + 1), bounds[part], bounds[part + 1]

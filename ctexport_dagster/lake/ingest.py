@@ -8,7 +8,7 @@ import hashlib
 import json
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from shutil import rmtree
 
@@ -22,28 +22,18 @@ from ctexport_dagster.core.profile import KEY_COLUMNS
 from ctexport_dagster.core.schema import Field, SourceSchema, schema_as_of
 from ctexport_dagster.core.source import ProfileInput, SourceDeclaration
 from ctexport_dagster.lake.files import DataFile, Place, SortedWriter
-from ctexport_dagster.lake.gather import (
-    Gathered,
-    NormaliserOf,
-    Progress,
-    bucket_count,
-    buckets_of,
-    gather,
-    typed,
-)
+from ctexport_dagster.lake.gather import Gathered, Gathering, NormaliserOf, Progress, gather, typed
 from ctexport_dagster.lake.lake import Lake
-from ctexport_dagster.lake.notes import NOTE_COLUMNS
 from ctexport_dagster.lake.record import History, PartitionRecord, Tally
 from ctexport_dagster.lake.refused import RefusedRows, duplicates
 from ctexport_dagster.lake.settle import Settled, settle_changes, settle_snapshot
-from ctexport_dagster.lake.spill import Spill
+from ctexport_dagster.lake.spill import Part
 from ctexport_dagster.lake.stack import StateReader
-from ctexport_dagster.lake.table import Listing, Replacement
+from ctexport_dagster.lake.table import Listing, Replacement, StoredFile
 from ctexport_dagster.lake.view import LakeView
 
 RULES = 1
 """The version of the rules by which input becomes rows: raised with any change that makes old partitions differ."""
-_ROW_BYTES_GUESS = 300
 
 
 @dataclass(frozen=True)
@@ -71,6 +61,11 @@ class _Job:
         return self.standing.generation + 1 if self.standing else 1
 
     @property
+    def may_move(self) -> bool:
+        """Whether profiles may stand in other instances than their hash's."""
+        return any(record.names_instances for record in self.earlier.records)
+
+    @property
     def is_snapshot(self) -> bool:
         return self.declaration.mode == "snapshot"
 
@@ -80,7 +75,7 @@ class _Written:
     """What settling the partition gave."""
 
     files: tuple[DataFile, ...] = ()
-    tally: Tally = Tally()
+    tally: Tally = field(default_factory=Tally)
     lived: int = 0
     """Profiles that lived before, where the state was read."""
 
@@ -95,7 +90,7 @@ def ingest(
     partition: str,
     window: Interval,
     previous: str | None,
-    input: ProfileInput,
+    input: ProfileInput,  # noqa: A002 (the field's word)
     run_id: str,
     scratch: Path,
     progress: Progress | None = None,
@@ -122,18 +117,18 @@ def ingest(
     refused = RefusedRows(lake.quarantine, f"{partition}-g{job.generation}-{job.attempt}.parquet")
     try:
         gathered = _gathered(job, folder, refused, progress, normaliser_of)
-        return _commit(job, gathered, _settled(job, gathered))
+        record = _commit(job, gathered, _settled(job, gathered))
     except BaseException:
-        refused.discard()
-        lake.table.discard(job.attempt, partition)
+        if not lake.table.discard(job.attempt, partition):
+            refused.discard()
         raise
     finally:
         rmtree(folder, ignore_errors=True)
+    _drop_older_quarantines(job, record)
+    return record
 
 
-def _check(
-    lake: Lake, view: LakeView, declaration: SourceDeclaration, partition: str, previous: str | None
-) -> None:
+def _check(lake: Lake, view: LakeView, declaration: SourceDeclaration, partition: str, previous: str | None) -> None:
     history = view.listing.history
     if previous is not None and previous not in history:
         raise PartitionMissing(
@@ -145,7 +140,7 @@ def _check(
     if others and others[-1].instance_count != declaration.instances:
         raise LakeError(
             f"Writing {lake.source}/profiles of {partition}",
-            f"the lake is parted into {others[-1].instance_count} instances, the declaration says {declaration.instances}",
+            f"the lake has {others[-1].instance_count} instances, the declaration {declaration.instances}",
             "The number is fixed once there is data: set it back, or give the source another name.",
         )
 
@@ -166,26 +161,15 @@ def _gathered(
 ) -> Gathered:
     others = job.view.listing.history.without(job.partition)
     known = schema_as_of(record.present for record in others.records)
-    buckets = _buckets(job)
-    rows = Spill(folder / "rows", buckets, job.lake.tuning.spill_bytes)
-    notes = Spill(folder / "notes", buckets, job.lake.tuning.spill_bytes // 4)
-    return gather(
-        job.input,
-        normaliser_of(job.declaration, known),
-        Gathered(rows, notes, refused),
-        instance_count=job.declaration.instances,
-        may_move=any(record.names_instances for record in job.earlier.records),
-        progress=progress,
+    gathering = Gathering(
+        folder,
+        job.lake.tuning,
+        job.declaration.mode,
+        job.declaration.instances,
+        is_first=not job.earlier.records,
+        may_move=job.may_move,
     )
-
-
-def _buckets(job: _Job) -> int:
-    """From what is known beforehand; settling joins or parts the buckets by what they turned out to hold."""
-    row_bytes = max(job.earlier.row_bytes, _ROW_BYTES_GUESS)
-    rows = job.input.row_estimate
-    if job.is_snapshot and job.earlier.records:
-        rows = max(rows, sum(record.rows.logged for record in job.earlier.records[:1]))
-    return bucket_count(rows * row_bytes // job.declaration.instances, job.lake.tuning)
+    return gather(job.input, normaliser_of(job.declaration, known), gathering, refused, progress)
 
 
 def _settled(job: _Job, gathered: Gathered) -> _Written:
@@ -202,51 +186,49 @@ def _settled_instance(
     job: _Job, gathered: Gathered, schema: SourceSchema, instance: int, *, is_known: bool
 ) -> _Written:
     fields = _present(schema, gathered.present)
-    columns = KEY_COLUMNS | {field.column: field.type.dtype for field in fields} | {"seq": pl.UInt64()}
     place = Place(job.lake.table.root, job.partition, "log", instance)
     writer = SortedWriter(place, f"log-{job.attempt}", fields, job.lake.tuning, small_groups=is_known)
-    anywhere = gathered.names_instances or any(record.names_instances for record in job.earlier.records)
-    compared = (*compared_columns(fields), "deviceToken")
     most_rows = job.lake.tuning.rows_of(max(gathered.row_bytes, job.earlier.row_bytes))
     total = _Written()
     with job.view.stack(job.earlier, instance) as stack:
-        reader = StateReader(stack, schema)
-        state_rows = stack.rows if job.is_snapshot else 0
-        for buckets, lower, upper in buckets_of(gathered.rows, instance, state_rows, most_rows):
-            given = _between(typed(gathered.rows.read(instance, buckets), columns, fields), lower, upper)
-            given = given.sort("h", "clevertapId", "seq")
-            notes = _between(
-                _notes(gathered, instance, buckets, anywhere=anywhere, is_known=is_known), lower, upper
-            )
-            if job.is_snapshot:
-                before = reader.living(upper)
-                settled, lived = settle_snapshot(given, before, notes, compared), before.height
-            else:
-                settled, lived = settle_changes(given, notes), 0
+        reader = StateReader(stack, schema) if job.is_snapshot else None
+        for part in gathered.rows.parts(instance, stack.rows if reader else 0, most_rows):
+            given = _given(gathered, fields, instance, part)
+            notes = gathered.notes_on(instance, part, anywhere=job.may_move or gathered.names_instances)
+            before = reader.living(part.upper) if reader else None
+            settled = _settle(given, before, notes, fields, is_known=is_known)
             writer.write(settled.log)
-            _refuse(gathered, settled, fields)
-            total += _Written((), settled.tally, lived)
+            if settled.refused.height:
+                gathered.refused.add(duplicates(settled.refused, fields, gathered.places))
+            total += _Written((), settled.tally, before.height if before is not None else 0)
     return total + _Written(tuple(writer.finish()))
 
 
-def _notes(gathered: Gathered, instance: int, buckets: range, *, anywhere: bool, is_known: bool) -> pl.DataFrame:
-    frames = gathered.notes_for(instance, buckets, anywhere=anywhere)
-    notes = pl.concat(frames) if frames else pl.DataFrame(schema=NOTE_COLUMNS)
-    return notes.filter((pl.col("note") != "moved") | (pl.col("given_in") != instance))
+def _given(gathered: Gathered, fields: tuple[Field, ...], instance: int, part: Part) -> pl.DataFrame:
+    columns = KEY_COLUMNS | {field.column: field.type.dtype for field in fields} | {"seq": pl.UInt64()}
+    return typed(gathered.rows.read(instance, part), columns, fields).sort("h", "clevertapId", "seq")
 
 
-def _between(rows: pl.DataFrame, lower: int, upper: int) -> pl.DataFrame:
-    return rows.filter((pl.col("h") >= lower) & (pl.col("h") < upper))
+def _settle(
+    given: pl.DataFrame,
+    before: pl.DataFrame | None,
+    notes: pl.DataFrame,
+    fields: tuple[Field, ...],
+    *,
+    is_known: bool,
+) -> Settled:
+    if before is not None:
+        return settle_snapshot(given, before, notes, (*compared_columns(fields), "deviceToken"))
+    if is_known:
+        return settle_changes(given, notes)
+    # Nothing can have moved out of a new instance; else each of 5 M first rows would leave a tombstone in all others.
+    is_about_given = pl.col("clevertapId").is_in(given["clevertapId"].implode())
+    return settle_changes(given, notes.filter((pl.col("note") != "moved") | is_about_given))
 
 
 def _present(schema: SourceSchema, present: Sequence[Field]) -> tuple[Field, ...]:
     """The fields of the partition, in its order, in the types that they have by now."""
     return tuple(schema.by_name[field.role, field.name] for field in present)
-
-
-def _refuse(gathered: Gathered, settled: Settled, fields: tuple[Field, ...]) -> None:
-    if settled.refused.height:
-        gathered.refused.add(duplicates(settled.refused, fields, gathered.places))
 
 
 def _commit(job: _Job, gathered: Gathered, written: _Written) -> PartitionRecord:
@@ -260,12 +242,9 @@ def _commit(job: _Job, gathered: Gathered, written: _Written) -> PartitionRecord
 
     def plan(listing: Listing) -> Replacement:
         _check_unwritten(job, listing)
-        return Replacement(
-            files, _replaced(job, listing), fields, (f"lake:{job.partition}", record.generation)
-        )
+        return Replacement(files, _replaced(job, listing), fields, (f"lake:{job.partition}", record.generation))
 
     job.lake.table.commit(plan)
-    _drop_older_quarantines(job, record)
     return record
 
 
@@ -286,7 +265,7 @@ def _check_limits(job: _Job, rows: Tally, lived: int) -> None:
     if job.is_snapshot and rows.deleted > job.declaration.max_deleted * lived:
         raise SourceShrunk(
             attempted,
-            f"{rows.deleted} of {lived} profiles are gone, `max_deleted` allows a share of {job.declaration.max_deleted}",
+            f"{rows.deleted} of {lived} profiles are gone, `max_deleted` allows {job.declaration.max_deleted} of them",
             "If they are really gone, raise the limit for this run; the partition was left as it was.",
         )
 
@@ -327,7 +306,7 @@ def _check_unwritten(job: _Job, listing: Listing) -> None:
         )
 
 
-def _replaced(job: _Job, listing: Listing) -> tuple:
+def _replaced(job: _Job, listing: Listing) -> tuple[StoredFile, ...]:
     """The partition's older files, and every base that its rows went into."""
     windows = {record.partition: record.window for record in listing.history.records}
     bases = (b for b in listing.bases if windows[b.partition].start >= job.window.start)

@@ -9,7 +9,7 @@ from functools import cached_property
 
 from ctexport_dagster.core.errors import PartitionMissing, PartitionStale
 from ctexport_dagster.core.interval import Interval
-from ctexport_dagster.core.schema import Field, SourceSchema, ValueType, schema_as_of
+from ctexport_dagster.core.schema import Field, Role, SourceSchema, ValueType, schema_as_of
 from ctexport_dagster.core.source import SourceMode
 
 NOTHING = ""
@@ -174,12 +174,12 @@ class History:
         return schema_as_of(record.present for record in self.records)
 
     @cached_property
-    def absent(self) -> tuple[frozenset[tuple[str, str]], ...]:
+    def absent(self) -> tuple[frozenset[tuple[Role, str]], ...]:
         """For each record the (role, name) of the fields known before that its partition has no column for."""
-        known: set[tuple[str, str]] = set()
-        absent: list[frozenset[tuple[str, str]]] = []
+        known: set[tuple[Role, str]] = set()
+        absent: list[frozenset[tuple[Role, str]]] = []
         for record in self.records:
-            present = {(field.role, field.name) for field in record.present}
+            present: set[tuple[Role, str]] = {(field.role, field.name) for field in record.present}
             absent.append(frozenset(known - present))
             known |= present
         return tuple(absent)

@@ -23,9 +23,7 @@ class Settled:
     tally: Tally
 
 
-def settle_snapshot(
-    given: pl.DataFrame, before: pl.DataFrame, notes: pl.DataFrame, compared: Sequence[str]
-) -> Settled:
+def settle_snapshot(given: pl.DataFrame, before: pl.DataFrame, notes: pl.DataFrame, compared: Sequence[str]) -> Settled:
     """What differs between a snapshot and the living state before it.
 
     Equal copies of a profile count as superseded but for one. Copies that differ are all refused, and so is a copy of

@@ -1,6 +1,6 @@
 """Rows in any order, parted by instance and range of h on disk, so that they can be taken back range by range."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,15 @@ class _Piece:
     batch: int
 
 
+@dataclass(frozen=True)
+class Part:
+    """A range of h, from `lower` to below `upper`, and the buckets that it lies in."""
+
+    buckets: range
+    lower: int
+    upper: int
+
+
 class Spill:
     """Takes frames of any columns that hold `instance` and `h`, and gives them back bucket by bucket.
 
@@ -27,24 +36,17 @@ class Spill:
 
     def __init__(self, folder: Path, buckets: int, most_bytes: int) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._folder, self.buckets, self._most_bytes = folder, buckets, most_bytes
+        self._folder, self._most_bytes = folder, most_bytes
+        self.buckets, self.bytes = buckets, 0
         self._held: list[pl.DataFrame] = []
         self._held_bytes = 0
         self._pieces: dict[tuple[int, int], list[_Piece]] = {}
         self._rows: dict[tuple[int, int], int] = {}
         self._file_count = 0
-        self.bytes = 0
 
     @property
     def instances(self) -> tuple[int, ...]:
         return tuple(sorted({instance for instance, _ in self._rows}))
-
-    def upper(self, bucket: int) -> int:
-        """The first h above a bucket."""
-        return (END * (bucket + 1) + self.buckets - 1) // self.buckets
-
-    def rows(self, instance: int, bucket: int) -> int:
-        return self._rows.get((instance, bucket), 0)
 
     def add(self, frame: pl.DataFrame) -> None:
         if frame.is_empty():
@@ -65,13 +67,45 @@ class Spill:
         sizes = rows.group_by("instance", "_bucket", maintain_order=True).len()
         self._write(rows.drop("_bucket"), sizes)
 
-    def read(self, instance: int, buckets: Sequence[int]) -> list[pl.DataFrame]:
-        """The rows of some buckets, in the order they were added, as frames whose columns may differ."""
-        pieces = sorted(
-            (piece for bucket in buckets for piece in self._pieces.get((instance, bucket), ())),
-            key=lambda piece: (piece.file, piece.batch),
-        )
-        return [_decode(piece) for piece in pieces]
+    def read(self, instance: int, part: "Part") -> Iterator[pl.DataFrame]:
+        """The rows of a part, in the order they were added, as frames whose columns may differ."""
+        pieces = (piece for bucket in part.buckets for piece in self._pieces.get((instance, bucket), ()))
+        is_whole = (part.lower, part.upper) == (self._lower(part.buckets.start), self._lower(part.buckets.stop))
+        for piece in sorted(pieces, key=lambda piece: (piece.file, piece.batch)):
+            rows = _decode(piece)
+            yield rows if is_whole else rows.filter((pl.col("h") >= part.lower) & (pl.col("h") < part.upper))
+
+    def parts(self, instance: int, state_rows: int, most_rows: int) -> Iterator["Part"]:
+        """Parts of an instance to be settled one by one, in order, that together cover all h.
+
+        Small buckets are joined, a large one is parted, so that neither the spilled rows nor those of a state of so
+        many rows are many more than `most_rows` in any.
+        """
+        start = held = 0
+        for bucket in range(self.buckets):
+            load = max(self._rows.get((instance, bucket), 0), state_rows // self.buckets)
+            if bucket > start and held + load > most_rows:
+                yield self._part(start, bucket)
+                start, held = bucket, 0
+            held += load
+            if held > 2 * most_rows:
+                yield from self._parted(bucket, -(-held // most_rows))
+                start, held = bucket + 1, 0
+        if start < self.buckets:
+            yield self._part(start, self.buckets)
+
+    def _part(self, start: int, stop: int) -> "Part":
+        return Part(range(start, stop), self._lower(start), self._lower(stop))
+
+    def _parted(self, bucket: int, count: int) -> Iterator["Part"]:
+        lower, upper = self._lower(bucket), self._lower(bucket + 1)
+        bounds = [lower + (upper - lower) * part // count for part in range(count + 1)]
+        for part in range(count):
+            yield Part(range(bucket, bucket + 1), bounds[part], bounds[part + 1])
+
+    def _lower(self, bucket: int) -> int:
+        """The first h of a bucket."""
+        return -(-END * bucket // self.buckets)
 
     def _write(self, rows: pl.DataFrame, sizes: pl.DataFrame) -> None:
         path = self._folder / f"{self._file_count:06d}.arrow"
@@ -84,7 +118,7 @@ class Spill:
                 start += size
                 self.bytes += part.nbytes
                 self._pieces.setdefault((instance, bucket), []).append(_Piece(path, batch))
-                self._rows[instance, bucket] = self.rows(instance, bucket) + size
+                self._rows[instance, bucket] = self._rows.get((instance, bucket), 0) + size
 
 
 def _writer(sink: pa.NativeFile, rows: pl.DataFrame) -> pa.RecordBatchFileWriter:

@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 
 from ctexport_dagster.core.profile import KEY_COLUMNS
-from ctexport_dagster.core.schema import Field, SourceSchema, ValueType
+from ctexport_dagster.core.schema import Field, Role, SourceSchema, ValueType
 from ctexport_dagster.lake.cursor import ColumnRead, SortedRun, Wanted, ranges
 from ctexport_dagster.lake.files import Place, SortedWriter
 from ctexport_dagster.lake.layers import Layer, latest, living
@@ -27,7 +27,7 @@ class StackedLayer:
     instance: int
     upto: int
     """The place in the history of the last partition that the layer tells of."""
-    absent: frozenset[tuple[str, str]] = frozenset()
+    absent: frozenset[tuple[Role, str]] = frozenset()
 
 
 @dataclass(frozen=True)

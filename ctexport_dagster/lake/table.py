@@ -135,11 +135,20 @@ class ProfileTable:
             return 0
         return len(table.vacuum(dry_run=False, **rules))
 
+    def discard(self, attempt: str, partition: str) -> bool:
+        """Deletes the files of an attempt that failed; False, and all is kept, where its commit did go through."""
+        files = list(self.root.glob(f"partition={partition}/kind=*/instance=*/*-{attempt}*"))
+        committed = {file.path for file in self.listing().files}
+        if any(str(file.relative_to(self.root)) in committed for file in files):
+            return True
+        for file in files:
+            file.unlink()
+        return False
+
     def _create_once(self) -> None:
-        schema = pa.schema(
-            [("partition", pa.string()), ("kind", pa.string()), ("instance", pa.int32()), ("record", pa.string())]
-            + _arrow_fields(stored_columns(()))
-        )
+        partition, kind, record = (pa.field(name, pa.string()) for name in ("partition", "kind", "record"))
+        keys = _arrow_fields(stored_columns(()))
+        schema = pa.schema([partition, kind, pa.field("instance", pa.int32()), record, *keys])
         DeltaTable.create(
             self.root,
             Schema.from_arrow(schema),
@@ -150,7 +159,7 @@ class ProfileTable:
         )
 
     def _add_columns(self, table: DeltaTable, fields: Sequence[Field]) -> bool:
-        """Whether columns had to be added, which is a commit of its own: without rows it changes nothing for anybody."""
+        """Whether columns had to be added: a commit of its own, which changes nothing that is read."""
         known = {field.name for field in table.schema().fields}
         missing = {name: dtype for name, dtype in stored_columns(fields).items() if name not in known}
         if missing:

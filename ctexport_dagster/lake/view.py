@@ -72,7 +72,7 @@ class LakeView:
         Raises:
             PartitionMissing, PartitionStale.
         """
-        return self._sound(partition).fingerprint
+        return self.sound(partition).fingerprint
 
     def instances(self, partition: str) -> tuple[int, ...]:
         """The instances that hold a profile, or once held one, as of a partition."""
@@ -88,7 +88,7 @@ class LakeView:
         Raises:
             PartitionMissing, PartitionStale.
         """
-        history = self._sound(partition)
+        history = self.sound(partition)
         with self.stack(history, instance) as stack:
             reader = StateReader(stack, history.schema, columns)
             for upper in self.ranges(stack.rows, history):
@@ -102,7 +102,7 @@ class LakeView:
         Raises:
             PartitionMissing, PartitionStale.
         """
-        history = self._sound(partitions[-1])
+        history = self.sound(partitions[-1])
         earlier = history.before(history.record(partitions[0]).window)
         logs = self._logs(history, instance, skip=len(earlier.records))
         window = StateReader(logs, history.schema)
@@ -110,6 +110,8 @@ class LakeView:
             state = StateReader(stack, history.schema)
             for upper in self.ranges(logs.rows, history):
                 layers = window.layers(upper)
+                if not any(layer.rows.height for layer in layers):
+                    continue
                 wanted = Wanted.of(pl.concat(layer.rows.select("h", "clevertapId") for layer in layers))
                 yield _touched(state.living(upper, wanted), layers)
 
@@ -119,7 +121,7 @@ class LakeView:
         Raises:
             PartitionMissing, PartitionStale.
         """
-        history = self._sound(partition)
+        history = self.sound(partition)
         wanted = Wanted.of(keys_of([clevertap_id]))
         for instance in self.instances(partition):
             with self.stack(history, instance) as stack:
@@ -131,11 +133,12 @@ class LakeView:
     @contextmanager
     def stack(self, history: History, instance: int) -> Iterator[Stack]:
         """The newest valid base of a history and the logs above it; of too many layers, the oldest are folded first."""
-        stack = self._stack(history, instance)
+        stack = self.stack_of(history, instance)
         with TemporaryDirectory(dir=self._made_scratch(), prefix="fold-") as folder:
             yield bounded(stack, history, Path(folder), self.tuning)
 
-    def _stack(self, history: History, instance: int) -> Stack:
+    def stack_of(self, history: History, instance: int) -> Stack:
+        """The newest valid base of a history and the logs above it, however many."""
         for place, record in reversed(list(enumerate(history.records))):
             if record.partition not in self._bases:
                 continue
@@ -167,7 +170,12 @@ class LakeView:
         history.check()
         return history
 
-    def _sound(self, partition: str) -> History:
+    def sound(self, partition: str) -> History:
+        """The history up to a partition.
+
+        Raises:
+            PartitionMissing, PartitionStale.
+        """
         history = self.listing.history.upto(partition)
         history.check()
         return history

@@ -26,6 +26,7 @@ class InstanceTask:
     chunk_bytes: int
     folder: Path
     instance: int
+    threads: int = 2
 
 
 def format_partition(line: Line, partition: str, *, engine: Engine, run_id: str, progress: Progress = unseen) -> Chunks:
@@ -71,6 +72,7 @@ def format_instance(task: InstanceTask) -> list[StagedChunk]:
             folder=task.folder,
             instance=task.instance,
             chunk_bytes=task.chunk_bytes,
+            threads=task.threads,
         )
     )
 

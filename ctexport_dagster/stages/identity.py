@@ -20,7 +20,7 @@ from ctexport_dagster.core.schema import SourceSchema
 from ctexport_dagster.core.staging import Resolved, StagedCounts
 from ctexport_dagster.core.versions import Versions, mode_of
 from ctexport_dagster.engine import Engine
-from ctexport_dagster.lake import PartitionRecord, ProfileLake
+from ctexport_dagster.lake import Lake, LakeView, PartitionRecord
 from ctexport_dagster.line import Line
 from ctexport_dagster.stages.progress import Progress, unseen
 
@@ -29,7 +29,8 @@ from ctexport_dagster.stages.progress import Progress, unseen
 class InstanceTask:
     """The work of one instance: everything by value, so that it may run on another machine."""
 
-    lake: Path
+    lake: Lake
+    lake_version: int
     instance: int
     source_partitions: tuple[str, ...]
     mode: Mode
@@ -78,8 +79,8 @@ def resolve_partition(
         ConfigurationError: under `strict`, two columns have one name.
     """
     source_partitions = line.source_partitions(line.window(partition))
-    lake = ProfileLake(line.folders.lake(line.source.name))
-    lake.check_readable(source_partitions)
+    view = line.lake.view()
+    state = view.state_of(source_partitions[-1])
     versions = line.note_run(partition)
     mode = mode_of(
         line.export,
@@ -88,14 +89,15 @@ def resolve_partition(
         versions=versions,
         wants_full=wants_full,
     )
-    schema = lake.schema_as_of(source_partitions[-1])
-    plan = plan_columns(line.export, schema, locked_schema(line, lake, versions))
+    schema = view.schema_as_of(source_partitions[-1])
+    plan = plan_columns(line.export, schema, locked_schema(line, view, versions))
     attempt = uuid.uuid4().hex[:8]
     staging = line.staging(partition)
     with staging.attempt("resolved", attempt) as folder:
         tasks = [
             InstanceTask(
-                lake=lake.root,
+                lake=line.lake,
+                lake_version=view.version,
                 instance=instance,
                 source_partitions=source_partitions,
                 mode=mode,
@@ -110,8 +112,7 @@ def resolve_partition(
         for outcome in engine.map(resolve_instance, tasks):
             outcomes.append(outcome)
             progress(outcome.exported)
-        history = lake.history()
-        records = [history.record(key) for key in source_partitions]
+        records = [view.listing.history.record(key) for key in source_partitions]
         resolved = Resolved(
             attempt=attempt,
             mode=mode,
@@ -123,8 +124,8 @@ def resolve_partition(
                 task.instance: task.path.name for task, outcome in zip(tasks, outcomes, strict=True) if outcome.exported
             },
             rows=StagedCounts(**vars(row_counts(mode, records, outcomes))),
-            lake_version=lake.version(),
-            lake_state=history.upto(source_partitions[-1]).state,
+            lake_version=view.version,
+            lake_state=state,
             upstream_runs=tuple(dict.fromkeys(record.run_id for record in records)),
             run_id=run_id,
         )
@@ -161,16 +162,16 @@ class _Rows:
     tombstones: int = 0
 
     def frames(self) -> Iterator[pl.DataFrame]:
-        lake = ProfileLake(self.task.lake)
+        view = self.task.lake.view(self.task.lake_version)
         if self.task.mode == "full":
-            return lake.slices(self.task.source_partitions[-1], self.task.instance)
-        return self._changed(lake)
+            return view.slices(self.task.source_partitions[-1], self.task.instance)
+        return self._changed(view)
 
-    def _changed(self, lake: ProfileLake) -> Iterator[pl.DataFrame]:
-        for touched in lake.touched(self.task.source_partitions, self.task.instance):
+    def _changed(self, view: LakeView) -> Iterator[pl.DataFrame]:
+        for touched in view.touched(self.task.source_partitions, self.task.instance):
             changes = classify(touched.before, touched.after, self.task.schema)
-            self.unchanged += changes.unchanged
-            self.tombstones += changes.tombstones
+            self.unchanged += changes.unchanged.height
+            self.tombstones += changes.tombstones.height
             if changes.exported.height:
                 yield changes.exported
 
@@ -194,9 +195,9 @@ def row_counts(mode: Mode, records: Sequence[PartitionRecord], outcomes: Sequenc
     )
 
 
-def locked_schema(line: Line, lake: ProfileLake, versions: Versions) -> SourceSchema | None:
+def locked_schema(line: Line, view: LakeView, versions: Versions) -> SourceSchema | None:
     """The schema that `on_new_property: lock` holds on to: as of the source's last partition in the version's first."""
     version = versions.of(line.export.content_version)
     if line.export.columns.on_new_property != "lock" or version is None:
         return None
-    return lake.schema_as_of(line.source_partitions(line.window(version.schema_of))[-1])
+    return view.schema_as_of(line.source_partitions(line.window(version.schema_of))[-1])

@@ -19,7 +19,7 @@ from ctexport_dagster.core.normalise import Normaliser
 from ctexport_dagster.core.schema import SourceSchema
 from ctexport_dagster.core.source import Source
 from ctexport_dagster.core.versions import Versions, mode_of
-from ctexport_dagster.lake import ProfileLake
+from ctexport_dagster.lake import LakeView
 from ctexport_dagster.line import Line
 from ctexport_dagster.stages.identity import locked_schema
 
@@ -83,24 +83,24 @@ class _Sample:
 
 
 def _from_lake(line: Line, partition: str, mode: Mode) -> _Sample | None:
-    lake = ProfileLake(line.folders.lake(line.source.name))
+    view = line.lake.view()
     source_partitions = line.source_partitions(line.window(partition))
     try:
-        lake.check_readable(source_partitions)
+        view.state_of(source_partitions[-1])
     except LakeError:
         return None
-    schema = lake.schema_as_of(source_partitions[-1])
-    return _Sample("lake", schema, _lake_frames(lake, source_partitions, mode, schema, line.source.instances))
+    schema = view.schema_as_of(source_partitions[-1])
+    return _Sample("lake", schema, _lake_frames(view, source_partitions, mode, schema, line.source.instances))
 
 
 def _lake_frames(
-    lake: ProfileLake, partitions: tuple[str, ...], mode: Mode, schema: SourceSchema, instances: int
+    view: LakeView, partitions: tuple[str, ...], mode: Mode, schema: SourceSchema, instances: int
 ) -> Iterator[pl.DataFrame]:
     for instance in range(instances):
         if mode == "full":
-            yield from lake.slices(partitions[-1], instance)
+            yield from view.slices(partitions[-1], instance)
         else:
-            for touched in lake.touched(partitions, instance):
+            for touched in view.touched(partitions, instance):
                 yield classify(touched.before, touched.after, schema).exported
 
 
@@ -117,7 +117,7 @@ def _from_source(line: Line, source: Source, partition: str) -> _Sample:
 def _locked(line: Line, versions: Versions, sample: _Sample) -> SourceSchema | None:
     if sample.origin == "source":
         return None
-    return locked_schema(line, ProfileLake(line.folders.lake(line.source.name)), versions)
+    return locked_schema(line, line.lake.view(), versions)
 
 
 def _first_chunks(line: Line) -> list[tuple[int, int]]:

@@ -1,7 +1,7 @@
 """Source → lake: one partition of a source's profiles becomes the state at its window's end."""
 
 from ctexport_dagster.core.source import Source, SourceDeclaration
-from ctexport_dagster.lake import PartitionRecord, ProfileLake, ingest
+from ctexport_dagster.lake import PartitionRecord, ingest, maintain
 from ctexport_dagster.line import StateFolders
 from ctexport_dagster.stages.progress import Progress, unseen
 
@@ -24,16 +24,18 @@ def ingest_partition(
     """
     window = declaration.cadence.window_of(partition)
     before = declaration.cadence.before(window)
+    lake = folders.lake(declaration.name)
     with folders.lock("source", declaration.name):
-        return ingest(
-            ProfileLake(folders.lake(declaration.name)),
+        record = ingest(
+            lake,
             declaration=declaration,
             partition=partition,
             window=window,
             previous=declaration.cadence.key_of(before) if before else None,
             input=source.profiles(partition, window),
             run_id=run_id,
-            scratch=folders.scratch(declaration.name),
-            quarantine=folders.quarantine(declaration.name),
+            scratch=lake.scratch,
             progress=progress,
         )
+        maintain(lake, partition)
+    return record

@@ -6,7 +6,6 @@ from typing import Literal
 from ctexport_dagster.core.changes import changed_fields
 from ctexport_dagster.core.manifest import Mode
 from ctexport_dagster.core.versions import mode_of
-from ctexport_dagster.lake import ProfileLake
 from ctexport_dagster.line import Line
 
 Verdict = Literal["created", "updated", "unchanged", "deleted", "unknown"]
@@ -34,16 +33,15 @@ def why(line: Line, partition: str, clevertap_id: str) -> Reasons:
     """
     window = line.window(partition)
     source_partitions = line.source_partitions(window)
-    lake = ProfileLake(line.folders.lake(line.source.name))
-    lake.check_readable(source_partitions)
+    view = line.lake.view()
     first = line.cadence.key_of(line.cadence.first)
     mode = mode_of(line.export, partition, first=first, versions=line.versions_with(partition), wants_full=False)
     start = line.source_partition_before(window)
-    before = lake.find(start, clevertap_id) if start and start in lake.history() else None
-    after = lake.find(source_partitions[-1], clevertap_id)
+    before = view.find(start, clevertap_id) if start and start in view.listing.history else None
+    after = view.find(source_partitions[-1], clevertap_id)
     was, is_ = before is not None and before.height > 0, after.height > 0
     if was and is_ and before is not None:
-        fields = changed_fields(before, after, lake.schema_as_of(source_partitions[-1]))
+        fields = changed_fields(before, after, view.schema_as_of(source_partitions[-1]))
         return Reasons(partition, mode, "updated" if fields else "unchanged", fields)
     verdict: Verdict = "created" if is_ else "deleted" if was else "unknown"
     return Reasons(partition, mode, verdict, ())

@@ -3,11 +3,11 @@
 import os
 import signal
 import threading
-from collections.abc import Mapping
 from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from random import Random
 from typing import Literal
 
 from delivery_fakes import Wrapped, request
@@ -29,12 +29,29 @@ Point = Literal[
 
 
 @dataclass(frozen=True)
+class Chunks:
+    """Distinct files, made up from a seed, so that no bytes need to travel to the child."""
+
+    seed: int
+    day: str = "2026-11-01"
+    count: int = 3
+    size: int = 400_000
+
+    @property
+    def contents(self) -> dict[str, bytes]:
+        return {
+            f"{self.day}/profiles-{n}.csv.gz": Random(self.seed * 100 + n).randbytes(self.size + n)
+            for n in range(self.count)
+        }
+
+
+@dataclass(frozen=True)
 class Job:
     """One run of a delivery: what to deliver, and where to die."""
 
     state: Path
     root: Path
-    contents: Mapping[str, bytes]
+    chunks: Chunks
     attempt: str
     partition: str = "2026-11-01"
     on_rerun: OnRerun = "overwrite"
@@ -42,7 +59,7 @@ class Job:
 
 
 _server = get_context("forkserver")
-_server.set_forkserver_preload(["delivery_child"])
+_server.set_forkserver_preload(["ctexport_dagster.core.delivery", "ctexport_dagster.resources.local"])
 
 
 def start(job: Job) -> BaseProcess:
@@ -55,7 +72,7 @@ def start(job: Job) -> BaseProcess:
 def run(job: Job) -> None:
     asked = request(
         job.state,
-        job.contents,
+        job.chunks.contents,
         attempt=job.attempt,
         partition=job.partition,
         on_rerun=job.on_rerun,
@@ -65,7 +82,7 @@ def run(job: Job) -> None:
 
 
 def _destination(job: Job) -> Destination:
-    disk, files = LocalDisk(job.root), len(job.contents)
+    disk, files = LocalDisk(job.root), job.chunks.count
     match job.point:
         case "nowhere":
             return disk

@@ -18,8 +18,13 @@ def json_arrays(lists: pl.Series) -> pl.Series:
 
 def bracketed(lists: pl.Series) -> pl.Series:
     """Each list (List(String)) in plain brackets, `[a,b]`, the values as they are."""
-    texts = pl.concat_str(pl.lit("["), pl.col(lists.name).list.join(","), pl.lit("]"))
-    return lists.to_frame().select(texts.alias(lists.name)).to_series()
+    texts = pl.concat_str(pl.lit("["), pl.col(lists.name), pl.lit("]"))
+    return joined(lists).to_frame().select(texts.alias(lists.name)).to_series()
+
+
+def joined(lists: pl.Series) -> pl.Series:
+    """Each list (List(String)) without brackets, `a,b`; an empty list is an empty text."""
+    return lists.list.join(",")
 
 
 def token_objects(tokens: pl.Series) -> pl.Series:

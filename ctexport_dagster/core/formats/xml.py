@@ -16,8 +16,8 @@ from ctexport_dagster.core.columns import ColumnPlan, ColumnRole, OutputColumn
 from ctexport_dagster.core.export import Format
 from ctexport_dagster.core.formats.escapes import XML
 from ctexport_dagster.core.formats.layout import Rows
-from ctexport_dagster.core.formats.lists import bracketed, json_arrays
-from ctexport_dagster.core.formats.records import Entry, Piece, joined_records, markup_bytes
+from ctexport_dagster.core.formats.lists import joined, json_arrays
+from ctexport_dagster.core.formats.records import Entry, Piece, RecordLayout
 from ctexport_dagster.core.formats.row_group import RowGroup
 from ctexport_dagster.core.formats.values import scalar_texts
 from ctexport_dagster.core.schema import ValueType
@@ -38,24 +38,46 @@ class XmlFormat:
     head = b'<?xml version="1.0" encoding="UTF-8"?>\n<root>\n'
 
     def __init__(self, declared: Format, plan: ColumnPlan) -> None:
-        self._style = declared.style
+        self._has_json_lists = declared.style == "typed"
         self._columns = plan.columns
-        self._pieces = _profile(plan)
-        self.fixed_bytes = markup_bytes(self._pieces)
+        self._records = RecordLayout(self._profile(plan))
+        self.fixed_bytes = self._records.markup_bytes
 
     def rows(self, frame: pl.DataFrame) -> Rows:
-        texts = {column.key: self._text(column, frame[column.key]) for column in self._columns}
-        return Rows(joined_records(texts, self._pieces), frame.height)
+        values = {column.key: self._value(column, frame[column.key]) for column in self._columns}
+        return Rows(self._records.joined(values), frame.height)
 
     def tail(self, row_groups: Sequence[RowGroup]) -> bytes:
         return b"</root>\n"
 
-    def _text(self, column: OutputColumn, values: pl.Series) -> pl.Series:
+    def _profile(self, plan: ColumnPlan) -> list[Piece]:
+        pieces: list[Piece] = ["<Profile>"]
+        pieces += [self._entry(column, "<identity>", "</identity>") for column in plan.of_role("identity")]
+        for section, roles in SECTIONS.items():
+            columns = plan.of_role(*roles)
+            if columns:
+                entries = [self._entry(column, _opening(column), "</value></entry>") for column in columns]
+                pieces += [f"<{section}>", *entries, f"</{section}>"]
+        return [*pieces, "</Profile>\n"]
+
+    def _entry(self, column: OutputColumn, before: str, after: str) -> Entry:
+        if self._is_bracketed(column):
+            before, after = before + "[", "]" + after
+        return Entry(before, column.key, after, is_boolean=column.type == ValueType.BOOLEAN)
+
+    def _is_bracketed(self, column: OutputColumn) -> bool:
+        return column.is_list and not self._has_json_lists
+
+    def _value(self, column: OutputColumn, values: pl.Series) -> pl.Series:
+        """The column's escaped texts, or Booleans; only `identity` has a text where it has none."""
         if column.is_list:
-            texts = XML.column(bracketed(values) if self._style == "clevertap" else json_arrays(values))
+            texts = XML.column(json_arrays(values) if self._has_json_lists else joined(values))
+        elif column.type == ValueType.STRING:
+            texts = XML.column(values)
+        elif column.type == ValueType.BOOLEAN:
+            return values
         else:
             texts = scalar_texts(values, column.type)
-            texts = XML.column(texts) if column.type == ValueType.STRING else texts
         return texts.fill_null("") if column.role == "identity" else texts
 
 
@@ -64,16 +86,5 @@ def entry_key(column: OutputColumn) -> str:
     return "token" if column.role == "device" else column.header
 
 
-def _profile(plan: ColumnPlan) -> list[Piece]:
-    pieces: list[Piece] = ["<Profile>"]
-    pieces += [Entry("<identity>", column.key, "</identity>") for column in plan.of_role("identity")]
-    for section, roles in SECTIONS.items():
-        columns = plan.of_role(*roles)
-        if columns:
-            pieces += [f"<{section}>", *map(_entry, columns), f"</{section}>"]
-    return [*pieces, "</Profile>\n"]
-
-
-def _entry(column: OutputColumn) -> Entry:
-    key = XML.text(entry_key(column))
-    return Entry(f"<entry><key>{key}</key><value>", column.key, "</value></entry>")
+def _opening(column: OutputColumn) -> str:
+    return f"<entry><key>{XML.text(entry_key(column))}</key><value>"

@@ -1,0 +1,115 @@
+"""`ctexport show EXPORT`: a declaration with its defaults filled in, its windows, versions and keys."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from datetime import time
+from itertools import islice
+from typing import Annotated
+
+import typer
+import yaml
+
+from ctexport_dagster.cli.terminal import AsJson, chosen, home_here, print_json, print_lines, print_table
+from ctexport_dagster.core.export import Export
+from ctexport_dagster.core.interval import Cadence, Interval, instant_of, run_instant
+from ctexport_dagster.core.naming import Naming, run_names
+from ctexport_dagster.home import Home
+
+_MIDNIGHT = time(0)
+_WINDOWS = 3
+_EXAMPLE_RUN = "00000000-0000-0000-0000-000000000000"
+
+
+@dataclass(frozen=True)
+class ShownWindow:
+    """One window, instants in UTC, and when its run is due."""
+
+    partition: str
+    start: str
+    end: str
+    runs_at: str
+
+
+@dataclass(frozen=True)
+class ShownExport:
+    """Everything that follows from an export's declaration alone."""
+
+    name: str
+    declaration: Mapping[str, object]
+    export_id: int
+    content_version: str
+    configuration_version: str
+    destination: str
+    every: str
+    timezone: str
+    windows: tuple[ShownWindow, ...]
+    keys: Mapping[str, str]
+    manifest: str
+    warnings: tuple[str, ...]
+
+
+def show(name: Annotated[str, typer.Argument(metavar="EXPORT", show_default=False)], as_json: AsJson = False) -> None:
+    """Show an export: its declaration with all defaults, its first windows, its versions and example keys."""
+    home = home_here()
+    shown = shown_export(home, home.exports[chosen(name, home.exports, "export")])
+    if as_json:
+        print_json(asdict(shown))
+    else:
+        _print(shown)
+
+
+def shown_export(home: Home, export: Export) -> ShownExport:
+    """What `ctexport show` says of an export."""
+    cadence = export.cadence(home.sources[export.source].cadence)
+    naming = Naming.of(export)
+    run = run_names(export, cadence, cadence.first, _EXAMPLE_RUN)
+    places = {f"instance {i}, chunk {n}": naming.key(run, i, n) for i, n in ((0, 0), (0, 1), (1, 0))}
+    return ShownExport(
+        name=export.name,
+        declaration=export.model_dump(mode="json", exclude={"name"}),
+        export_id=export.effective_export_id,
+        content_version=export.content_version,
+        configuration_version=export.configuration_version,
+        destination=home.destinations[export.destination].open(home.root).address(""),
+        every=f"{cadence.hours}h",
+        timezone=cadence.zone.key,
+        windows=tuple(_shown_window(export, cadence, window) for window in islice(_windows(cadence), _WINDOWS)),
+        keys=places,
+        manifest=naming.manifest_key([places["instance 0, chunk 0"]], run, 1),
+        warnings=(*naming.warnings, *export.format.warnings),
+    )
+
+
+def _windows(cadence: Cadence) -> Iterator[Interval]:
+    end = instant_of(cadence.zone, cadence.end, _MIDNIGHT) if cadence.end else None
+    window = cadence.first
+    while end is None or window.start < end:
+        yield window
+        window = cadence.window_from(window.end)
+
+
+def _shown_window(export: Export, cadence: Cadence, window: Interval) -> ShownWindow:
+    runs_at = run_instant(window, cadence.zone, export.schedule.at, is_daily=cadence.is_daily)
+    instants = (f"{instant:%Y-%m-%dT%H:%MZ}" for instant in (window.start, window.end, runs_at))
+    return ShownWindow(cadence.key_of(window), *instants)
+
+
+def _print(shown: ShownExport) -> None:
+    written = yaml.safe_dump(dict(shown.declaration), sort_keys=False, allow_unicode=True, default_flow_style=None)
+    print_lines(f"# {shown.name}, with all defaults", written)
+    rows = [
+        ("export id", str(shown.export_id)),
+        ("content version", shown.content_version),
+        ("configuration version", shown.configuration_version),
+        ("destination", shown.destination),
+        ("windows", f"every {shown.every} from midnight in {shown.timezone}"),
+    ]
+    print_table(("", ""), rows)
+    print_lines("")
+    print_table(
+        ("partition", "start", "end", "runs at"),
+        [(w.partition, w.start, w.end, w.runs_at) for w in shown.windows],
+    )
+    print_lines("")
+    print_table(("file", "key in the first partition"), [*shown.keys.items(), ("manifest", shown.manifest)])
+    print_lines(*(f"warning: {warning}" for warning in shown.warnings))
