@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Protocol
 
 import dagster as dg
 
@@ -11,31 +10,16 @@ from ctexport_dagster.assets.delivery import delivery_asset
 from ctexport_dagster.assets.identity import identity_asset
 from ctexport_dagster.assets.profiles import profiles_asset
 from ctexport_dagster.assets.workshop import Workshop
-from ctexport_dagster.core.destination import Destination
 from ctexport_dagster.core.export import Export
-from ctexport_dagster.core.source import Source, SourceDeclaration
+from ctexport_dagster.core.source import SourceDeclaration
+from ctexport_dagster.home import DestinationDeclaration
 from ctexport_dagster.line import Line
-
-
-class DeclaredDestination(Protocol):
-    """What a destination's declaration can do; see resources/."""
-
-    @property
-    def type(self) -> str: ...
-
-    def open(self, home_root: Path) -> Destination: ...
-
-
-class OpenableSource(Protocol):
-    """What a source's declaration can do beyond declaring; see resources/."""
-
-    def open(self, home_root: Path) -> Source: ...
 
 
 def build_definitions(
     exports: Iterable[Export],
     sources: Mapping[str, SourceDeclaration],
-    destinations: Mapping[str, DeclaredDestination],
+    destinations: Mapping[str, DestinationDeclaration],
     *,
     home_root: Path,
     workshop: Workshop,
@@ -61,9 +45,9 @@ def build_definitions(
     return dg.Definitions(assets=assets, resources=resources, executor=dg.in_process_executor)
 
 
-def _resource(declared: DeclaredDestination | OpenableSource, home_root: Path) -> dg.ResourceDefinition:
+def _resource(declared: DestinationDeclaration | SourceDeclaration, home_root: Path) -> dg.ResourceDefinition:
     return dg.ResourceDefinition(lambda _: declared.open(home_root), description=getattr(declared, "description", None))
 
 
-def _icon(destination: DeclaredDestination) -> str:
+def _icon(destination: DestinationDeclaration) -> str:
     return {"local": "file"}.get(destination.type, destination.type)

@@ -27,7 +27,7 @@ def disagreements(declared: Declarations) -> Iterator[Mistake]:
         source = declared.sources.get(export.model.source)
         if source:
             yield from _window_mistakes(export, source.model.cadence, source.model.name)
-        if name in declared.roles and declared.roles[name] != "destination":
+        if declared.roles.get(name) == "source":
             yield Mistake(
                 export.document.file,
                 0,

@@ -1,4 +1,4 @@
-"""`ctexport check`: whether everything declared is right, and can be reached as far as the declarations' own checks go."""
+"""`ctexport check`: whether everything declared is right, and as far as that shows without a run, can be reached."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -49,7 +49,7 @@ class Checked:
 
 
 def check(
-    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Only these.")] = None,
+    names: Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Only these.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Check everything that is declared: every mistake as file:line: field: message."""

@@ -8,11 +8,9 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated
 
-import click
 import typer
 from rich.console import Console
 from rich.table import Table
-from typer.core import TyperGroup
 
 from ctexport_dagster.core.errors import ConfigurationError, ExportError
 from ctexport_dagster.home import Home, load_home
@@ -22,15 +20,10 @@ FAILED, WRONG_USAGE = 1, 2
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
 
 
-class Commands(TyperGroup):
-    """All commands: an error that ctexport raises on purpose becomes a sentence on stderr and an exit code."""
-
-    def invoke(self, ctx: click.Context) -> object:
-        try:
-            return super().invoke(ctx)
-        except ExportError as error:
-            typer.echo(str(error), err=True)
-            ctx.exit(WRONG_USAGE if isinstance(error, ConfigurationError) else FAILED)
+def reported(error: ExportError) -> int:
+    """Says on stderr what went wrong, and gives the exit code."""
+    typer.echo(str(error), err=True)
+    return WRONG_USAGE if isinstance(error, ConfigurationError) else FAILED
 
 
 def home_here() -> Home:

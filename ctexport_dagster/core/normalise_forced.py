@@ -12,6 +12,7 @@ from ctexport_dagster.core.normalise_values import Reading, beyond_exact, refuse
 from ctexport_dagster.core.quarantine import Reason
 from ctexport_dagster.core.schema import ValueType
 
+_NO_TEXT = pl.Series([None], dtype=pl.String)
 _FLAGS = {"true": True, "false": False, "1": True, "0": False}
 
 
@@ -25,9 +26,9 @@ def as_declared(reading: Reading, target: ValueType, zone: ZoneInfo) -> Reading:
     if reading.type in (target, ValueType.UNKNOWN):
         return reading
     given = reading.values
-    if given.dtype == pl.String and target != ValueType.STRINGS:
-        given = given.str.strip_chars()
-        given = given.zip_with(given.str.len_bytes() > 0, pl.Series([None], dtype=pl.String))
+    if given.dtype == pl.String:
+        clean = given.str.strip_chars()
+        given = (given if target == ValueType.STRINGS else clean).zip_with(clean != "", _NO_TEXT)
     values = _converted(given, reading.type, target, zone)
     refusals = refused(Reason.CONTRADICTS_TYPE, given.is_not_null() & values.is_null())
     return _finite(Reading(target, values, (*reading.refusals, *refusals)))

@@ -15,20 +15,20 @@ PREVIEW_COLUMNS = 40
 
 
 def masked_rows(frame: pl.DataFrame, plan: ColumnPlan, identifiers: Sequence[str]) -> list[tuple[str, ...]]:
-    """The first ten rows of a resolved frame, masked, in plan order; an empty text for null and for empty.
+    """The rows of a resolved frame, masked, in plan order; an empty text for null and for empty.
 
     `identifiers` is the export's `identity.order`: numbers among these properties are masked whole.
     """
     return [
         tuple(mask_value(column, value, identifiers) for column, value in zip(plan.columns, row, strict=True))
-        for row in frame.select(column.key for column in plan.columns).head(PREVIEW_ROWS).rows()
+        for row in frame.select(column.key for column in plan.columns).rows()
     ]
 
 
 def preview_table(frame: pl.DataFrame, plan: ColumnPlan, identifiers: Sequence[str]) -> str:
     """A Markdown table of the first ten rows and forty columns, masked; what it leaves out is said below it."""
     shown = plan.headers[:PREVIEW_COLUMNS]
-    rows = [row[:PREVIEW_COLUMNS] for row in masked_rows(frame, plan, identifiers)]
+    rows = [row[:PREVIEW_COLUMNS] for row in masked_rows(frame.head(PREVIEW_ROWS), plan, identifiers)]
     lines = [_line(shown), "|" + " --- |" * len(shown), *(_line(row) for row in rows)]
     left_out = len(plan.columns) - len(shown)
     return "\n".join([*lines, *([f"\n… and {left_out} more columns"] if left_out else [])]) + "\n"

@@ -65,7 +65,7 @@ class SortedRun:
             piece = held[:cut]
             self._held = held[cut:] if cut < held.height else None
             if not piece.is_empty():
-                yield piece if wanted is None else piece.join(wanted.ids, on="clevertapId", how="semi")
+                yield piece if wanted is None else _compact(piece.join(wanted.ids, on="clevertapId", how="semi"))
             if self._held is not None:
                 return
 
@@ -92,6 +92,14 @@ class SortedRun:
         names = [column.stored for column in self._columns if column.stored]
         frame = pl.DataFrame(file.read_row_group(index, columns=names))
         return frame.select(_expression(column) for column in self._columns)
+
+
+def _compact(rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows in buffers of their own: views of text keep the whole row group alive that they were picked from.
+
+    Without this, 1 % of 1 M rows held 600 MiB.
+    """
+    return pl.DataFrame(rows.to_arrow(compat_level=pl.CompatLevel.oldest()), schema_overrides=rows.schema)
 
 
 def _last(file: pq.ParquetFile, index: int) -> int:

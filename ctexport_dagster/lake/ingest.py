@@ -221,9 +221,8 @@ def _settle(
         return settle_snapshot(given, before, notes, (*compared_columns(fields), "deviceToken"))
     if is_known:
         return settle_changes(given, notes)
-    # Nothing can have moved out of a new instance; else each of 5 M first rows would leave a tombstone in all others.
-    is_about_given = pl.col("clevertapId").is_in(given["clevertapId"].implode())
-    return settle_changes(given, notes.filter((pl.col("note") != "moved") | is_about_given))
+    # Nothing lived in a new instance that could have gone; else 5 M first rows would leave as many tombstones.
+    return settle_changes(given, notes.filter(pl.col("clevertapId").is_in(given["clevertapId"].implode())))
 
 
 def _present(schema: SourceSchema, present: Sequence[Field]) -> tuple[Field, ...]:

@@ -81,8 +81,13 @@ class PartitionRecord:
         return own if self.mode == "snapshot" and not self.carries else _digest(before, own)
 
     def rests_on(self, before: str) -> bool:
-        """Whether the log is still right: a snapshot's is a difference to the state before, others are facts."""
-        return self.mode == "changes" or self.previous_state == before
+        """Whether the log is still right: a snapshot's is a difference to the state before, others are facts.
+
+        The very first log alone leaves out what can't matter when nothing lies before it.
+        """
+        if self.mode == "changes":
+            return self.previous_state != NOTHING or before == NOTHING
+        return self.previous_state == before
 
     def to_json(self) -> str:
         document = asdict(self) | {

@@ -60,6 +60,8 @@ def settle_snapshot(given: pl.DataFrame, before: pl.DataFrame, notes: pl.DataFra
 def settle_changes(given: pl.DataFrame, notes: pl.DataFrame) -> Settled:
     """The last word of a window on each profile: the row, or a tombstone that another row implies, that came last.
 
+    Implied tombstones are kept without a look at the state, so that a log depends on nothing but its own input.
+
     What came last is told by `updatedAt`, then by `seq`; a row without `updatedAt` is older than any with one.
     """
     words = pl.concat(

@@ -62,10 +62,11 @@ class Spill:
             return
         rows = pl.concat(self._held, how="diagonal")
         self._held, self._held_bytes = [], 0
-        bucket = (pl.col("h").cast(pl.UInt64) * self.buckets // END).cast(pl.UInt32)
-        rows = rows.with_columns(bucket.alias("_bucket")).sort("instance", "_bucket", maintain_order=True)
-        sizes = rows.group_by("instance", "_bucket", maintain_order=True).len()
-        self._write(rows.drop("_bucket"), sizes)
+        bucket = pl.col("h").cast(pl.UInt64) * self.buckets // END
+        key = (pl.col("instance").cast(pl.UInt64) * self.buckets + bucket).alias("_key")
+        rows = rows.with_columns(key).sort("_key", maintain_order=True)
+        sizes = rows["_key"].rle().struct.unnest()
+        self._write(rows.drop("_key"), sizes)
 
     def read(self, instance: int, part: "Part") -> Iterator[pl.DataFrame]:
         """The rows of a part, in the order they were added, as frames whose columns may differ."""
@@ -110,24 +111,17 @@ class Spill:
     def _write(self, rows: pl.DataFrame, sizes: pl.DataFrame) -> None:
         path = self._folder / f"{self._file_count:06d}.arrow"
         self._file_count += 1
-        start = 0
-        with pa.OSFile(str(path), "wb") as sink, _writer(sink, rows) as writer:
-            for batch, (instance, bucket, size) in enumerate(sizes.iter_rows()):
-                part = _record_batch(rows[start : start + size])
-                writer.write_batch(part)
+        table = rows.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
+        whole, start = table.to_batches()[0], 0
+        options = pa.ipc.IpcWriteOptions(compression="lz4")
+        with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema, options=options) as writer:
+            for batch, (size, key) in enumerate(sizes.select("len", "value").iter_rows()):
+                writer.write_batch(whole.slice(start, size))
                 start += size
-                self.bytes += part.nbytes
-                self._pieces.setdefault((instance, bucket), []).append(_Piece(path, batch))
-                self._rows[instance, bucket] = self._rows.get((instance, bucket), 0) + size
-
-
-def _writer(sink: pa.NativeFile, rows: pl.DataFrame) -> pa.RecordBatchFileWriter:
-    schema = rows[:0].to_arrow(compat_level=pl.CompatLevel.oldest()).schema
-    return pa.ipc.new_file(sink, schema, options=pa.ipc.IpcWriteOptions(compression="lz4"))
-
-
-def _record_batch(rows: pl.DataFrame) -> pa.RecordBatch:
-    return rows.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest()).to_batches()[0]
+                bucket = divmod(key, self.buckets)
+                self._pieces.setdefault(bucket, []).append(_Piece(path, batch))
+                self._rows[bucket] = self._rows.get(bucket, 0) + size
+        self.bytes += table.nbytes
 
 
 def _decode(piece: _Piece) -> pl.DataFrame:

@@ -12,7 +12,7 @@ class Tuning:
     slice_rows: int = 60_000
     slice_bytes: int = 32 * MB
     """A slice, the unit in which rows are held: 60 k rows of 25 columns are some 20 MB."""
-    spill_bytes: int = 64 * MB
+    spill_bytes: int = 24 * MB
     """Rows that are gathered before they are spilled, bucket by bucket."""
     group_rows: int = 32_768
     group_bytes: int = 16 * MB

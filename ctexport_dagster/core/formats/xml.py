@@ -34,7 +34,7 @@ SECTIONS: dict[str, tuple[ColumnRole, ...]] = {
 class XmlFormat:
     """One declared XML format."""
 
-    slice_bytes = 4_000_000
+    slice_bytes = 16_000_000
     head = b'<?xml version="1.0" encoding="UTF-8"?>\n<root>\n'
 
     def __init__(self, declared: Format, plan: ColumnPlan) -> None:

@@ -1,0 +1,57 @@
+"""The lines that commands work on: an export of the home by name, its windows by key, what was delivered of them."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import typer
+
+from ctexport_dagster.cli.terminal import chosen
+from ctexport_dagster.core.delivery_record import Generation, generations
+from ctexport_dagster.core.interval import Interval
+from ctexport_dagster.home import Home
+from ctexport_dagster.line import Line, StateFolders
+
+
+def line_of(home: Home, name: str) -> Line:
+    """The line of an export.
+
+    Raises:
+        typer.BadParameter: no export is called so.
+    """
+    export = home.exports[chosen(name, home.exports, "export")]
+    return Line(export, home.sources[export.source], StateFolders(home.state))
+
+
+def window_of(line: Line, key: str) -> Interval:
+    """The window that a partition key names.
+
+    Raises:
+        typer.BadParameter: it names none of the export's.
+    """
+    try:
+        return line.cadence.window_of(key)
+    except ValueError as problem:
+        first = line.cadence.key_of(line.cadence.first)
+        raise typer.BadParameter(f"{key} is no partition of {line.name}; its first is {first}") from problem
+
+
+def windows_between(line: Line, first: str, last: str) -> list[Interval]:
+    """The windows from one key to another, both included, oldest first."""
+    start, end = window_of(line, first), window_of(line, last)
+    return [window for window in line.cadence.windows(until=end.end) if window.start >= start.start]
+
+
+def ended_windows(line: Line, now: datetime) -> list[Interval]:
+    """Every window that has ended by now, oldest first."""
+    return list(line.cadence.windows(until=now))
+
+
+def latest_delivery(line: Line, window: Interval) -> Generation | None:
+    """The newest generation of a window's partition that was delivered; None before the first."""
+    record = line.folders.deliveries(line.name) / line.cadence.key_of(window)
+    return next((generation for generation in reversed(generations(record)) if generation.is_delivered), None)
+
+
+def undelivered(line: Line, windows: Sequence[Interval]) -> list[Interval]:
+    """Those of the windows that were never delivered."""
+    return [window for window in windows if latest_delivery(line, window) is None]

@@ -1,0 +1,112 @@
+"""`ctexport run EXPORT`: brings partitions to their destination, through Dagster, in this process."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from ctexport_dagster.cli.lines import ended_windows, latest_delivery, line_of, undelivered, window_of, windows_between
+from ctexport_dagster.cli.terminal import AsJson, home_here, print_json, print_lines, print_table
+from ctexport_dagster.core.interval import Interval
+from ctexport_dagster.home import Home
+from ctexport_dagster.line import Line
+
+Key = Annotated[str | None, typer.Option(metavar="KEY", help="One partition, as 2026-11-18.")]
+
+
+@dataclass(frozen=True)
+class DeliveredPartition:
+    """What lies at the destination for one partition."""
+
+    export: str
+    partition: str
+    mode: str
+    generation: int
+    rows: int
+    files: int
+    bytes: int
+    manifest: str
+
+
+def run(
+    name: Annotated[str, typer.Argument(metavar="EXPORT", show_default=False)],
+    partition: Key = None,
+    first: Annotated[str | None, typer.Option("--from", metavar="KEY", help="The first of several.")] = None,
+    last: Annotated[str | None, typer.Option("--to", metavar="KEY", help="The last of several.")] = None,
+    full: Annotated[bool, typer.Option("--full", help="Send everything, not the changes alone.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run an export: one partition, several, or, without a key, every one that has ended and isn't delivered yet.
+
+    Partitions of the source that the lake still misses are taken in first.
+    """
+    home = home_here()
+    line = line_of(home, name)
+    windows = _asked_for(line, partition, first, last, full=full)
+    delivered = run_windows(home, line, windows, wants_full=full)
+    if as_json:
+        print_json([asdict(one) for one in delivered])
+    elif delivered:
+        print_delivered(delivered)
+    else:
+        print_lines(f"{line.name}: everything that has ended is delivered")
+
+
+def run_windows(home: Home, line: Line, windows: Sequence[Interval], *, wants_full: bool) -> list[DeliveredPartition]:
+    """Runs these windows one after the other, oldest first, and says what then lies at the destination.
+
+    Raises:
+        RunFailed: one of them failed; those before it are delivered, those after it weren't begun.
+    """
+    if not windows:
+        return []
+    from ctexport_dagster.cli.launching import launching  # Dagster takes seconds to import
+
+    with launching(home) as (launcher, bars):
+        for window in windows:
+            bars.partition = line.cadence.key_of(window)
+            launcher.bring_source_up_to(line, window)
+            launcher.export(line, window, wants_full=wants_full)
+    return [one for window in windows if (one := delivered_partition(line, window))]
+
+
+def delivered_partition(line: Line, window: Interval) -> DeliveredPartition | None:
+    """What lies at the destination for one window; None where nothing was delivered."""
+    generation = latest_delivery(line, window)
+    if generation is None:
+        return None
+    manifest = generation.manifest
+    return DeliveredPartition(
+        export=line.name,
+        partition=manifest.partition,
+        mode=manifest.mode,
+        generation=manifest.generation,
+        rows=manifest.rows.exported,
+        files=len(manifest.files),
+        bytes=manifest.bytes,
+        manifest=generation.plan.manifest.address,
+    )
+
+
+def print_delivered(delivered: Sequence[DeliveredPartition]) -> None:
+    """A table with one line a partition."""
+    rows = [
+        (one.export, one.partition, one.mode, f"{one.rows:,}", str(one.files), f"{one.bytes:,}", one.manifest)
+        for one in delivered
+    ]
+    print_table(("export", "partition", "mode", "rows", "files", "bytes", "manifest"), rows)
+
+
+def _asked_for(line: Line, key: str | None, first: str | None, last: str | None, *, full: bool) -> list[Interval]:
+    if key and (first or last):
+        raise typer.BadParameter("give --partition, or --from and --to")
+    if bool(first) != bool(last):
+        raise typer.BadParameter("--from and --to go together")
+    if key:
+        return [window_of(line, key)]
+    if first and last:
+        return windows_between(line, first, last)
+    ended = ended_windows(line, datetime.now(UTC))
+    return ended[-1:] if full else undelivered(line, ended)
