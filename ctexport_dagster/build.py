@@ -1,7 +1,6 @@
 """Builds Dagster's definitions from declarations: `definitions.py` calls it with a home, tests with fakes."""
 
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 
 import dagster as dg
 
@@ -12,6 +11,7 @@ from ctexport_dagster.assets.profiles import profiles_asset
 from ctexport_dagster.assets.workshop import Workshop
 from ctexport_dagster.core.export import Export
 from ctexport_dagster.core.source import SourceDeclaration
+from ctexport_dagster.core.surroundings import Surroundings
 from ctexport_dagster.home import DestinationDeclaration
 from ctexport_dagster.line import Line
 
@@ -21,7 +21,7 @@ def build_definitions(
     sources: Mapping[str, SourceDeclaration],
     destinations: Mapping[str, DestinationDeclaration],
     *,
-    home_root: Path,
+    surroundings: Surroundings,
     workshop: Workshop,
 ) -> dg.Definitions:
     """Everything that Dagster needs to know of these exports: their assets, and a resource per source and destination.
@@ -41,12 +41,16 @@ def build_definitions(
             )
         ),
     ]
-    resources = {name: _resource(declared, home_root) for name, declared in {**sources, **destinations}.items()}
+    resources = {name: _resource(declared, surroundings) for name, declared in {**sources, **destinations}.items()}
     return dg.Definitions(assets=assets, resources=resources, executor=dg.in_process_executor)
 
 
-def _resource(declared: DestinationDeclaration | SourceDeclaration, home_root: Path) -> dg.ResourceDefinition:
-    return dg.ResourceDefinition(lambda _: declared.open(home_root), description=getattr(declared, "description", None))
+def _resource(
+    declared: DestinationDeclaration | SourceDeclaration, surroundings: Surroundings
+) -> dg.ResourceDefinition:
+    return dg.ResourceDefinition(
+        lambda _: declared.open(surroundings), description=getattr(declared, "description", None)
+    )
 
 
 def _icon(destination: DestinationDeclaration) -> str:

@@ -15,6 +15,6 @@ defs = build_definitions(
     _home.exports.values(),
     _home.sources,
     _home.destinations,
-    home_root=_home.root,
+    surroundings=_home.surroundings,
     workshop=Workshop(StateFolders(_home.state), open_engine(os.environ.get("CTEXPORT_ENGINE", ""))),
 )

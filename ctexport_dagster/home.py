@@ -9,6 +9,7 @@ from ctexport_dagster.core.destination import Destination
 from ctexport_dagster.core.errors import ConfigurationError, Mistake
 from ctexport_dagster.core.export import Export
 from ctexport_dagster.core.source import SourceDeclaration
+from ctexport_dagster.core.surroundings import Surroundings
 from ctexport_dagster.declarations import Declarations, read_declarations
 from ctexport_dagster.declarations_agreement import disagreements
 from ctexport_dagster.resources.registry import RESOURCE_KINDS, ResourceKind
@@ -26,7 +27,7 @@ class DestinationDeclaration(Protocol):
     @property
     def type(self) -> str: ...
 
-    def open(self, home_root: Path) -> Destination:
+    def open(self, surroundings: Surroundings) -> Destination:
         """The destination, ready to take files; touches nothing."""
         ...
 
@@ -37,6 +38,7 @@ class Home:
 
     root: Path
     state: Path
+    surroundings: Surroundings
     exports: Mapping[str, Export]
     sources: Mapping[str, SourceDeclaration]
     destinations: Mapping[str, DestinationDeclaration]
@@ -64,6 +66,7 @@ def load_home(
     return Home(
         root=root,
         state=state_folder(root, environment, cwd),
+        surroundings=Surroundings(root, environment),
         exports={name: declaration.model for name, declaration in declared.exports.items()},
         sources={name: declaration.model for name, declaration in declared.sources.items()},
         destinations=_destinations(declared),

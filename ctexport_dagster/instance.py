@@ -12,6 +12,8 @@ SETTINGS = """\
 # Written by ctexport when this Dagster home was made; yours to edit from here on.
 telemetry:
   enabled: false
+nux:
+  enabled: false
 concurrency:
   pools:
     default_limit: 1          # two runs of one source or export never overlap

@@ -40,7 +40,7 @@ def windows(cadence: Cadence, count: int) -> list[Interval]:
 
 
 @pytest.mark.req("P24", "P26")
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=20)
 @given(CADENCES, CADENCES)
 def test_an_export_loads_exactly_when_its_windows_are_made_of_its_sources(export: Cadence, source: Cadence) -> None:
     """Over 240 days, in which the clocks of every zone here change; the two can't differ for the first time later."""

@@ -13,6 +13,7 @@ from ctexport_dagster.core.destination import Destination
 from ctexport_dagster.core.errors import ConfigurationError
 from ctexport_dagster.core.secret import Secret
 from ctexport_dagster.core.source import SourceDeclaration
+from ctexport_dagster.core.surroundings import Surroundings
 from ctexport_dagster.home import Home, find_home, load_home
 from ctexport_dagster.resources.registry import ResourceKind
 
@@ -27,7 +28,7 @@ class VaultDestination(Declared):
     name: str
     password: Secret | None = None
 
-    def open(self, home_root: Path) -> Destination:
+    def open(self, surroundings: Surroundings) -> Destination:
         raise NotImplementedError
 
 

@@ -62,6 +62,7 @@ def identity_asset(line: Line, workshop: Workshop) -> dg.AssetsDefinition:
             )
         resolved = staged.resolved
         return dg.MaterializeResult(
+            data_version=dg.DataVersion(f"{resolved.lake_state} {resolved.content_version} {resolved.mode}"),
             metadata={
                 **metadata.of_window(partition, window),
                 "mode": resolved.mode,

@@ -49,9 +49,11 @@ def profiles_asset(declaration: SourceDeclaration, workshop: Workshop) -> dg.Ass
                 run_id=context.run_id,
                 progress=workshop.progress(name),
             )
+            state = workshop.folders.lake(declaration.name).view().state_of(partition)
         rows = record.rows
         accounted = rows.unchanged + rows.superseded + rows.quarantined + rows.logged
         return dg.MaterializeResult(
+            data_version=dg.DataVersion(state),
             metadata={
                 **metadata.of_window(partition, window),
                 **metadata.of_counts({"dagster/partition_row_count": rows.logged}),

@@ -20,6 +20,7 @@ from ctexport_dagster.cli.terminal import (
 from ctexport_dagster.core.errors import ConfigurationError
 from ctexport_dagster.core.failure import Failure
 from ctexport_dagster.core.naming import Naming
+from ctexport_dagster.core.surroundings import Surroundings
 from ctexport_dagster.home import DestinationDeclaration, Home
 
 
@@ -84,11 +85,11 @@ def checked(home: Home) -> Iterator[Checked]:
         summary = f"{source.mode}, every {cadence.hours}h from {cadence.start} in {cadence.zone.key}"
         yield Checked(name, "source", summary, problems)
     for name, destination in home.destinations.items():
-        yield _checked_destination(name, destination, home.root)
+        yield _checked_destination(name, destination, home.surroundings)
 
 
-def _checked_destination(name: str, destination: DestinationDeclaration, root: Path) -> Checked:
-    opened = destination.open(root)
+def _checked_destination(name: str, destination: DestinationDeclaration, surroundings: Surroundings) -> Checked:
+    opened = destination.open(surroundings)
     failure = opened.check() if isinstance(opened, CheckedDestination) else None
     return Checked(name, "destination", f"{destination.type}, {opened.address('')}", (str(failure),) if failure else ())
 

@@ -2,13 +2,12 @@
 
 from collections.abc import Iterator
 from itertools import islice
-from pathlib import Path
 
 import typer
 
 from ctexport_dagster.cli.lines import line_of
-from ctexport_dagster.cli.run import DeliveredPartition, print_delivered, run_windows
-from ctexport_dagster.cli.terminal import home_here, print_lines
+from ctexport_dagster.cli.run import print_delivered, run_windows
+from ctexport_dagster.cli.terminal import home_here
 from ctexport_dagster.core.interval import Interval
 from ctexport_dagster.home import Home
 from ctexport_dagster.line import Line

@@ -57,7 +57,7 @@ def launching(home: Home) -> Iterator[tuple[Launcher, Bars]]:
             home.exports.values(),
             home.sources,
             home.destinations,
-            home_root=home.root,
+            surroundings=home.surroundings,
             workshop=Workshop(StateFolders(home.state), engine, bars.watch),
         )
         instance = open_instance(dagster_home(home.state, os.environ))

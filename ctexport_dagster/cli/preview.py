@@ -44,9 +44,11 @@ def preview(
     home = home_here()
     line = line_of(home, name)
     window = window_of(line, partition) if partition else _next_window(line)
-    source = line.source.open(home.root)
+    source = line.source.open(home.surroundings)
     found = preview_partition(line, source, line.cadence.key_of(window), rows=rows)
-    shown = _shown(line, found, home.destinations[line.export.destination].open(home.root).address, values=values)
+    shown = _shown(
+        line, found, home.destinations[line.export.destination].open(home.surroundings).address, values=values
+    )
     if as_json:
         print_json(asdict(shown))
     else:

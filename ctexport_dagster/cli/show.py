@@ -70,7 +70,7 @@ def shown_export(home: Home, export: Export) -> ShownExport:
         export_id=export.effective_export_id,
         content_version=export.content_version,
         configuration_version=export.configuration_version,
-        destination=home.destinations[export.destination].open(home.root).address(""),
+        destination=home.destinations[export.destination].open(home.surroundings).address(""),
         every=f"{cadence.hours}h",
         timezone=cadence.zone.key,
         windows=tuple(_shown_window(export, cadence, window) for window in islice(_windows(cadence), _WINDOWS)),

@@ -40,7 +40,7 @@ def classify(before: pl.DataFrame, after: pl.DataFrame, schema: SourceSchema) ->
     columns = compared_columns(schema.fields)
     is_same = lived & ~dies
     both = is_same.arg_true()
-    same = same_values(before[earlier.gather(both)], after[both], columns)
+    same = same_values(before, after, columns, earlier.gather(both), both)
     is_same = is_same.scatter(both, same)
     return Changes(
         created=after.filter(~lived & ~dies),
@@ -65,14 +65,16 @@ def compared_columns(fields: Sequence[Field]) -> tuple[str, ...]:
     return (*COMPARED_KEYS, *(field.column for field in _compared(fields)))
 
 
-def same_values(left: pl.DataFrame, right: pl.DataFrame, columns: Sequence[str]) -> pl.Series:
-    """Whether each row of two frames, aligned row by row, has the same values in all these columns.
+def same_values(
+    left: pl.DataFrame, right: pl.DataFrame, columns: Sequence[str], left_rows: pl.Series, right_rows: pl.Series
+) -> pl.Series:
+    """Whether these rows of two frames, pair by pair, have the same values in all these columns.
 
     A missing value equals a missing value alone; numbers compare by value, also across types.
     """
-    same = pl.repeat(value=True, n=left.height, dtype=pl.Boolean, eager=True)
+    same = pl.repeat(value=True, n=len(left_rows), dtype=pl.Boolean, eager=True)
     for name in columns:
-        same &= _same(left[name], right[name])
+        same &= _same(left[name].gather(left_rows), right[name].gather(right_rows))
     return same
 
 

@@ -34,13 +34,14 @@ def is_no_groups(raw: pl.Series, groups: pl.Series) -> pl.Series:
     """The rows (Boolean) whose value should have been groups but isn't: given, not empty, and nothing came of it."""
     nothing = groups.is_null() & raw.is_not_null()
     if not nothing.any() or isinstance(raw.dtype, (pl.Struct, pl.Map)):
-        return pl.Series([False] * len(raw))
+        return pl.Series([False] * len(raw), dtype=pl.Boolean)
     if isinstance(raw.dtype, pl.List):
-        return nothing if not _has_entries(raw.dtype) else pl.Series([False] * len(raw))
+        return nothing if not _has_entries(raw.dtype) else pl.Series([False] * len(raw), dtype=pl.Boolean)
     if raw.dtype != pl.String:
         return nothing
-    empty = [text is not None and _parsed(text) == {} for text in raw.zip_with(nothing, pl.Series([""]))]
-    return nothing & ~pl.Series(empty)
+    distinct = raw.filter(nothing).unique()
+    wrong = pl.Series([_parsed(text) != {} for text in distinct], dtype=pl.Boolean)
+    return nothing & raw.replace_strict(distinct, wrong, default=False, return_dtype=pl.Boolean).fill_null(value=False)
 
 
 def _has_entries(dtype: pl.List) -> bool:

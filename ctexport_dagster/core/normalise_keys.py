@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from ctexport_dagster.core.normalise_groups import groups_of, is_no_groups
-from ctexport_dagster.core.normalise_lists import json_lists, lists_in_text
+from ctexport_dagster.core.normalise_lists import json_lists, lists_in_text, text_lists
 from ctexport_dagster.core.normalise_times import from_epoch, from_text, in_utc
 from ctexport_dagster.core.normalise_utf8 import as_utf8
 from ctexport_dagster.core.normalise_values import Refusal, read_values, refused
@@ -106,8 +106,7 @@ def _id_lists(given: pl.Series, *, is_bracketed: bool) -> tuple[pl.Series, pl.Se
 
 
 def _text_or_array(texts: pl.Series) -> pl.Series:
-    frame = texts.alias("text").to_frame()
-    ones = frame.select(pl.when(pl.col("text").is_not_null()).then(pl.concat_list("text"))).to_series()
+    ones = text_lists(texts)
     arrays = texts.str.contains(r'^\s*\["').fill_null(value=False)
     if not arrays.any():
         return ones
@@ -150,9 +149,12 @@ def _tokens_in_text(given: pl.Series) -> tuple[pl.Series, pl.Series]:
     objects = given.str.contains(r"^\s*\{").fill_null(value=False)
     if not objects.any():
         return given, objects
-    parsed = groups_of(given.zip_with(objects, pl.Series([None], dtype=pl.String)))
-    wrong = is_no_groups(given.zip_with(objects, pl.Series([None], dtype=pl.String)), parsed)
-    return parsed.str.json_path_match("$.token").zip_with(objects, given), wrong
+    inside = given.zip_with(objects, pl.Series([None], dtype=pl.String))
+    tokens = inside.str.json_path_match("$.token")
+    wrong = inside.is_not_null() & tokens.is_null()
+    if wrong.any():
+        wrong &= is_no_groups(inside, tokens)
+    return tokens.zip_with(objects, given), wrong
 
 
 def _array_text(items: pl.Series) -> pl.Series:

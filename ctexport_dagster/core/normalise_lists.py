@@ -14,14 +14,24 @@ def lists_in_text(texts: pl.Series) -> pl.Series:
     Blank text and null give null, `[]` the empty list.
     """
     clean = texts.str.strip_chars()
-    bracketed = clean.str.starts_with("[") & clean.str.ends_with("]")
-    as_json = json_lists(clean.zip_with(bracketed.fill_null(value=False), _NO_TEXT))
+    bracketed = (clean.str.starts_with("[") & clean.str.ends_with("]")).fill_null(value=False)
+    quoting = bracketed & clean.str.contains('"', literal=True).fill_null(value=False)
+    as_json = json_lists(clean.zip_with(quoting, _NO_TEXT))
+    single = texts.zip_with((clean != "").fill_null(value=False), _NO_TEXT)
+    return _first(as_json, _split(clean).zip_with(bracketed, _NO_LIST), text_lists(single))
+
+
+def _split(clean: pl.Series) -> pl.Series:
     inside = clean.str.strip_prefix("[").str.strip_suffix("]").str.strip_chars()
-    parts = inside.str.split(",").list.eval(pl.element().str.strip_chars())
-    bare = parts.zip_with(bracketed.fill_null(value=False), _NO_LIST)
-    single = texts.zip_with((clean != "").fill_null(value=False), _NO_TEXT).to_frame("text")
-    ones = single.select(pl.when(pl.col("text").is_not_null()).then(pl.concat_list("text"))).to_series()
-    return _first(as_json, bare, ones)
+    parts = inside.str.replace_all(r"\s*,\s*", ",").str.split(",")
+    empty = pl.Series([[]], dtype=STRINGS)
+    return parts.zip_with((inside != "").fill_null(value=True), empty)
+
+
+def text_lists(texts: pl.Series) -> pl.Series:
+    """Each text as a list of itself; null stays null."""
+    frame = texts.alias("text").to_frame()
+    return frame.select(pl.when(pl.col("text").is_not_null()).then(pl.concat_list("text"))).to_series()
 
 
 def json_lists(texts: pl.Series) -> pl.Series:

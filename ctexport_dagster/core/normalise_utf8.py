@@ -3,7 +3,7 @@
 import polars as pl
 from polars.datatypes import DataTypeClass
 
-from ctexport_dagster.core.normalise_json import canonical_json
+_BROKEN = object()
 
 
 def as_utf8(raw: pl.Series) -> tuple[pl.Series, pl.Series]:
@@ -13,11 +13,14 @@ def as_utf8(raw: pl.Series) -> tuple[pl.Series, pl.Series]:
     if target == raw.dtype:
         return raw, nobody
     try:
-        return raw.cast(target), nobody
-    except pl.exceptions.ComputeError:
-        broken = pl.Series([not _is_utf8(value) for value in raw.to_list()], dtype=pl.Boolean)
-        whole = [None if bad else value for value, bad in zip(raw.to_list(), broken, strict=True)]
-        return pl.Series(raw.name, whole, dtype=raw.dtype).cast(target), broken
+        # A map's keys can't be cast, the entries beneath them can.
+        entries = raw.to_physical().cast(_textual(raw.to_physical().dtype)) if isinstance(raw.dtype, pl.Map) else raw
+        return entries.cast(target), nobody
+    except (pl.exceptions.ComputeError, pl.exceptions.InvalidOperationError):
+        decoded = [_decoded(value) for value in raw.to_list()]
+    broken = pl.Series([value is _BROKEN for value in decoded], dtype=pl.Boolean)
+    whole = [None if value is _BROKEN else value for value in decoded]
+    return pl.Series(raw.name, whole, dtype=target), broken
 
 
 def _textual(dtype: pl.DataType | DataTypeClass) -> pl.DataType:
@@ -38,11 +41,20 @@ def _textual(dtype: pl.DataType | DataTypeClass) -> pl.DataType:
             return dtype
 
 
-def _is_utf8(value: object) -> bool:
+def _decoded(value: object) -> object:
     try:
-        canonical_json(value)
+        return _text(value)
     except UnicodeDecodeError:
-        return False
-    except ValueError:
-        return True
-    return True
+        return _BROKEN
+
+
+def _text(value: object) -> object:
+    match value:
+        case bytes():
+            return value.decode()
+        case list():
+            return [_text(item) for item in value]
+        case dict():
+            return {_text(key): _text(item) for key, item in value.items()}
+        case _:
+            return value

@@ -145,4 +145,8 @@ def _row_by_row(raw: pl.Series, kind: ValueType, read: Callable[[object], object
         except ValueError:
             values.append(None)
             odd.append(True)
-    return Reading(kind, pl.Series(raw.name, values, dtype=kind.dtype), refused(Reason.NOT_FINITE, pl.Series(odd)))
+    return Reading(
+        kind,
+        pl.Series(raw.name, values, dtype=kind.dtype),
+        refused(Reason.NOT_FINITE, pl.Series(odd, dtype=pl.Boolean)),
+    )

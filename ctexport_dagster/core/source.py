@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Literal, Protocol
 from zoneinfo import ZoneInfo
 
@@ -13,6 +12,7 @@ from ctexport_dagster.core.declared import Day, Declared, EveryHours, ZoneName
 from ctexport_dagster.core.interval import Cadence, Interval
 from ctexport_dagster.core.quarantine import empty_quarantine
 from ctexport_dagster.core.schema import ValueType
+from ctexport_dagster.core.surroundings import Surroundings
 
 SourceMode = Literal["snapshot", "changes"]
 
@@ -56,7 +56,7 @@ class SourceDeclaration(Declared):
         """The windows of the source's partitions."""
         return Cadence(ZoneInfo(self.timezone), self.every, self.start, self.end)
 
-    def open(self, home_root: Path) -> "Source":
+    def open(self, surroundings: Surroundings) -> "Source":
         """The source, ready to be read; relative paths are the home's. Touches nothing."""
         raise NotImplementedError(f"{type(self).__name__} can't be opened")
 

@@ -69,21 +69,26 @@ class SortedWriter:
         self._columns = stored_columns(fields)
         self._group_rows = tuning.small_group_rows if small_groups else tuning.group_rows
         self._group_bytes = tuning.small_group_bytes if small_groups else tuning.group_bytes
-        self._held: list[pl.DataFrame] = []
+        self._held: list[pa.Table] = []
         self._held_rows = 0
         self._rows_per_group = 0
         self._open: _OpenFile | None = None
         self._files: list[DataFile] = []
 
     def write(self, rows: pl.DataFrame) -> None:
-        """Takes the next rows: a profile frame with at least the fields' columns."""
+        """Takes the next rows: a profile frame with at least the fields' columns.
+
+        They are held as Arrow, which copies them: a few rows held as views would keep the slice that they come from.
+        """
         if rows.is_empty():
             return
+        stored = rows.select(pl.col(name).cast(dtype) for name, dtype in self._columns.items())
+        table = stored.to_arrow(compat_level=pl.CompatLevel.oldest())
         if not self._rows_per_group:
-            row_bytes = max(1, int(rows.estimated_size()) // rows.height)
+            row_bytes = max(1, table.nbytes // table.num_rows)
             self._rows_per_group = max(1, min(self._group_rows, self._group_bytes // row_bytes))
-        self._held.append(rows.select(pl.col(name).cast(dtype) for name, dtype in self._columns.items()))
-        self._held_rows += rows.height
+        self._held.append(table)
+        self._held_rows += table.num_rows
         if self._held_rows >= self._rows_per_group:
             self._write_groups(leave_rest=True)
 
@@ -96,19 +101,18 @@ class SortedWriter:
     def _write_groups(self, *, leave_rest: bool) -> None:
         if not self._held_rows:
             return
-        rows = pl.concat(self._held)
-        whole = rows.height - rows.height % self._rows_per_group if leave_rest else rows.height
+        rows = pa.concat_tables(self._held)
+        whole = rows.num_rows - rows.num_rows % self._rows_per_group if leave_rest else rows.num_rows
         for start in range(0, whole, self._rows_per_group):
-            self._write_group(rows[start : min(start + self._rows_per_group, whole)])
-        self._held = [rows[whole:]] if whole < rows.height else []
-        self._held_rows = rows.height - whole
+            self._write_group(rows.slice(start, min(self._rows_per_group, whole - start)))
+        self._held = [rows.slice(whole)] if whole < rows.num_rows else []
+        self._held_rows = rows.num_rows - whole
 
-    def _write_group(self, rows: pl.DataFrame) -> None:
-        table = rows.to_arrow(compat_level=pl.CompatLevel.oldest())
+    def _write_group(self, table: pa.Table) -> None:
         if self._open is None:
             path = self._place.file(f"{self._prefix}-{len(self._files):04d}.parquet")
             self._open = _OpenFile(path, table.schema)
-        self._open.write(table, first=rows["h"][0], last=rows["h"][-1])
+        self._open.write(table)
         if self._open.rows >= self._tuning.file_rows:
             self._close()
 
@@ -142,10 +146,11 @@ class _OpenFile:
             write_statistics=["h"],  # pyright: ignore[reportArgumentType]
         )
 
-    def write(self, table: pa.Table, *, first: int, last: int) -> None:
+    def write(self, table: pa.Table) -> None:
         self._writer.write_table(table, row_group_size=table.num_rows)
-        self.first = first if not self.rows else self.first
-        self.last = last
+        hashes = table["h"]
+        self.first = self.first if self.rows else hashes[0].as_py()
+        self.last = hashes[-1].as_py()
         self.rows += table.num_rows
 
     def close(self) -> int:

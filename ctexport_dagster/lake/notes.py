@@ -7,9 +7,10 @@ A *note frame* has the columns of `NOTE_COLUMNS`. `note` is one of
 `instance` is the one of the id's hash. Where a source names instances itself, the profile may stand in any other.
 """
 
-from collections.abc import Sequence
+from array import array
 from zlib import crc32
 
+import numpy as np
 import polars as pl
 
 from ctexport_dagster.core.schema import TIMESTAMP
@@ -26,16 +27,16 @@ NOTE_COLUMNS: dict[str, pl.DataType] = {
 }
 
 
-def keys_of(ids: Sequence[str | None]) -> pl.DataFrame:
-    """`h` and `clevertapId` of these ids."""
-    hashes = [crc32(i.encode()) if i else 0 for i in ids]
-    return pl.DataFrame({"h": hashes, "clevertapId": ids}, schema={"h": pl.UInt32, "clevertapId": pl.String})
+def hashes_of(ids: pl.Series) -> pl.Series:
+    """The h of each of these ids: crc32 of its UTF-8. UInt32."""
+    hashes = array("I", map(crc32, ids.cast(pl.Binary).to_list()))
+    return pl.Series("h", np.frombuffer(hashes, dtype=np.uint32))
 
 
 def held_notes(quarantined: pl.DataFrame, instance_count: int) -> pl.DataFrame:
     """A note for each refused row that names a profile; of a quarantine frame."""
     ids = quarantined["clevertapId"].drop_nulls().unique(maintain_order=True)
-    return _notes(keys_of(ids.to_list()), "held", instance_count)
+    return _notes(ids.to_frame().with_columns(hashes_of(ids)), "held", instance_count)
 
 
 def merged_notes(frame: pl.DataFrame, instance_count: int) -> pl.DataFrame:
@@ -47,8 +48,7 @@ def merged_notes(frame: pl.DataFrame, instance_count: int) -> pl.DataFrame:
         .filter((pl.col("clevertapId") != pl.col("into")) & (pl.col("clevertapId") != ""))
         .collect()
     )
-    hashes = keys_of(listed["clevertapId"].to_list())["h"]
-    return _notes(listed.with_columns(hashes.alias("h")), "merged", instance_count)
+    return _notes(listed.with_columns(hashes_of(listed["clevertapId"])), "merged", instance_count)
 
 
 def moved_notes(frame: pl.DataFrame, instance_count: int) -> pl.DataFrame:

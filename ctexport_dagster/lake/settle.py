@@ -91,14 +91,14 @@ def settle_changes(given: pl.DataFrame, notes: pl.DataFrame) -> Settled:
 def _contradicting(rows: pl.DataFrame, compared: Sequence[str]) -> pl.Series:
     """The ids of which two rows differ; rows of one id stand side by side."""
     twins = (rows["clevertapId"] == rows["clevertapId"].shift(-1)).fill_null(value=False).arg_true()
-    first, second = rows[twins], rows[twins + 1]
-    return first["clevertapId"].filter(~same_values(first, second, compared))
+    same = same_values(rows, rows, compared, twins, twins + 1)
+    return rows["clevertapId"].gather(twins).filter(~same)
 
 
 def _same_as_before(rows: pl.DataFrame, before: pl.DataFrame, compared: Sequence[str]) -> pl.Series:
     earlier = rows_of(before, rows["clevertapId"])
     known = earlier.is_not_null().arg_true()
-    same = same_values(before[earlier.gather(known)], rows[known], compared)
+    same = same_values(before, rows, compared, earlier.gather(known), known)
     return pl.repeat(value=False, n=rows.height, dtype=pl.Boolean, eager=True).scatter(known, same)
 
 

@@ -97,7 +97,8 @@ class ProfileTable:
         Raises:
             ConcurrentWrite: others kept committing; whatever `plan` raises.
         """
-        self._create_once()
+        if not DeltaTable.is_deltatable(str(self.root)):
+            self._create()
         for _ in range(_TRIES):
             table = DeltaTable(self.root)
             replacement = plan(self._listing(table))
@@ -145,7 +146,8 @@ class ProfileTable:
             file.unlink()
         return False
 
-    def _create_once(self) -> None:
+    def _create(self) -> None:
+        """Makes the empty table; of two who do so at once, one finds it made."""
         partition, kind, record = (pa.field(name, pa.string()) for name in ("partition", "kind", "record"))
         keys = _arrow_fields(stored_columns(()))
         schema = pa.schema([partition, kind, pa.field("instance", pa.int32()), record, *keys])

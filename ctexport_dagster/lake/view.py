@@ -14,7 +14,7 @@ from ctexport_dagster.core.interval import Interval
 from ctexport_dagster.core.schema import SourceSchema
 from ctexport_dagster.lake.cursor import END, Wanted, ranges
 from ctexport_dagster.lake.layers import Layer, latest
-from ctexport_dagster.lake.notes import keys_of
+from ctexport_dagster.lake.notes import hashes_of
 from ctexport_dagster.lake.record import History, PartitionRecord
 from ctexport_dagster.lake.stack import Stack, StackedLayer, StateReader, bounded, frame_columns
 from ctexport_dagster.lake.table import Listing, StoredFile, rows_in
@@ -122,7 +122,8 @@ class LakeView:
             PartitionMissing, PartitionStale.
         """
         history = self.sound(partition)
-        wanted = Wanted.of(keys_of([clevertap_id]))
+        ids = pl.Series("clevertapId", [clevertap_id])
+        wanted = Wanted.of(ids.to_frame().with_columns(hashes_of(ids)))
         for instance in self.instances(partition):
             with self.stack(history, instance) as stack:
                 rows = StateReader(stack, history.schema).living(END, wanted)
@@ -134,7 +135,11 @@ class LakeView:
     def stack(self, history: History, instance: int) -> Iterator[Stack]:
         """The newest valid base of a history and the logs above it; of too many layers, the oldest are folded first."""
         stack = self.stack_of(history, instance)
-        with TemporaryDirectory(dir=self._made_scratch(), prefix="fold-") as folder:
+        if len(stack.layers) <= self.tuning.most_layers:
+            yield stack
+            return
+        self.scratch.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=self.scratch, prefix="fold-") as folder:
             yield bounded(stack, history, Path(folder), self.tuning)
 
     def stack_of(self, history: History, instance: int) -> Stack:
@@ -188,10 +193,6 @@ class LakeView:
                 paths = tuple(self.root / file.path for file in files)
                 layers.append(StackedLayer(paths, rows_in(files), record.present, instance, place, absent))
         return Stack(tuple(layers))
-
-    def _made_scratch(self) -> Path:
-        self.scratch.mkdir(parents=True, exist_ok=True)
-        return self.scratch
 
     @cached_property
     def _files(self) -> dict[tuple[str, int], tuple[StoredFile, ...]]:

@@ -160,7 +160,8 @@ def _folder_of_keys(manifest: Manifest, path: Path) -> Path:
         if len(set(names)) > 1:
             break
         depth += 1
-    return path.parents[depth]
+    above = path.absolute().parents
+    return above[min(depth, len(above) - 1)]
 
 
 def _chosen(root: Path, asked: str | None, exports: list[str]) -> str:

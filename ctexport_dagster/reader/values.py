@@ -77,7 +77,7 @@ def _scalar(type_: str, raw: Raw) -> Value:
 
 def _text(raw: Raw) -> str:
     if not isinstance(raw, str):
-        raise ValueError("a value that should be text")  # noqa: TRY004 (of the file's content, not of a caller)
+        raise ValueError("a value that should be text")
     return raw
 
 
@@ -93,10 +93,12 @@ def _rounded_to_32_bits(number: float) -> float:
 
 
 def _groups(raw: Raw) -> dict[str, str]:
-    pairs = raw.items() if isinstance(raw, Mapping) else raw
-    if not isinstance(pairs, Sequence) and not hasattr(pairs, "__iter__"):
-        raise ValueError("subscription groups that are no mapping")
-    return {_text(group): _text(state) for group, state in pairs}  # type: ignore[misc]
+    """Parquet gives a map as a list of pairs, JSON as an object."""
+    if isinstance(raw, Mapping):
+        return {_text(group): _text(state) for group, state in raw.items()}
+    if isinstance(raw, list):
+        return {_text(group): _text(state) for group, state in raw}
+    raise ValueError("subscription groups that are no mapping")
 
 
 def _strings(raw: Raw) -> tuple[str, ...]:

@@ -5,7 +5,6 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -14,6 +13,7 @@ from pydantic import Field
 
 from ctexport_dagster.core.interval import DAILY_HOURS, Cadence, Interval
 from ctexport_dagster.core.source import ProfileInput, RawBatch, Source, SourceDeclaration
+from ctexport_dagster.core.surroundings import Surroundings
 from ctexport_dagster.resources.demo_history import History, Population, Steps, history
 from ctexport_dagster.resources.demo_profiles import profile_frame
 
@@ -35,8 +35,8 @@ class DemoSource(SourceDeclaration):
     daily_changes: float = Field(default=0.02, ge=0, le=0.5)
     """The share of the profiles that change on a day."""
 
-    def open(self, home_root: Path) -> Source:
-        """The source; the home has no part in it."""
+    def open(self, surroundings: Surroundings) -> Source:
+        """The source; they have no part in it."""
         return Demo(self)
 
 

@@ -14,6 +14,7 @@ from pydantic import field_validator
 from ctexport_dagster.core.errors import SourceMissing, SourceUnreadable
 from ctexport_dagster.core.interval import Interval
 from ctexport_dagster.core.source import ProfileInput, RawBatch, Source, SourceDeclaration
+from ctexport_dagster.core.surroundings import Surroundings
 from ctexport_dagster.resources.files_bytes import content_hash, unreadable
 from ctexport_dagster.resources.files_csv import csv_batches
 from ctexport_dagster.resources.files_ndjson import ndjson_batches
@@ -57,9 +58,9 @@ class FilesSource(SourceDeclaration):
             raise ValueError("write {{Partition}} where the partition's key stands, as in data/{{Partition}}.parquet")
         return template
 
-    def open(self, home_root: Path) -> Source:
+    def open(self, surroundings: Surroundings) -> Source:
         """The source; nothing is read yet."""
-        return Files(self, home_root)
+        return Files(self, surroundings.home)
 
     def check(self, home_root: Path) -> tuple[str, ...]:
         """What stands in the way of reading it, in sentences: the folder before the first variable must exist."""

@@ -69,7 +69,8 @@ class _Reader:
             broken = list(enumerate(run.content.removesuffix(b"\n").split(b"\n"), start=run.first_line))
             return RawBatch(self.frame(b""), self._refused(broken), self._origin)
         try:
-            frame, lines, ragged = self.frame(run.content), self._lines(run), []
+            frame, ragged = self.frame(run.content), []
+            lines = self._lines(run, frame)
         except pa.ArrowException:
             whole, lines, ragged = self._sifted(run)
             frame = self.frame(whole)
@@ -96,13 +97,15 @@ class _Reader:
         assert isinstance(frame, pl.DataFrame)
         return frame
 
-    def _lines(self, run: _Run) -> pl.Series:
-        """The number of the line at which each record starts."""
-        if b'"' not in run.content:
-            count = run.content.count(b"\n")
-            return pl.int_range(run.first_line, run.first_line + count, dtype=pl.UInt64, eager=True)
-        breaks = [match[0].count(b"\n") for match in _RECORD.finditer(run.content)]
-        return pl.Series(breaks, dtype=pl.UInt64).cum_sum() - pl.Series(breaks, dtype=pl.UInt64) + run.first_line
+    def _lines(self, run: _Run, frame: pl.DataFrame) -> pl.Series:
+        """The number of the line at which each record starts; only records with line breaks within are counted out."""
+        lines = pl.int_range(run.first_line, run.first_line + frame.height, dtype=pl.UInt64, eager=True)
+        if run.content.count(b"\n") == frame.height:
+            return lines
+        broken = frame.select(pl.any_horizontal(pl.all().bin.contains(b"\n"))).to_series().fill_null(value=False)
+        breaks = [sum(v.count(b"\n") for v in row if v) for row in frame.filter(broken).iter_rows()]
+        within = pl.Series([0], dtype=pl.UInt64).new_from_index(0, frame.height).scatter(broken.arg_true(), breaks)
+        return lines + within.cum_sum() - within
 
     def _sifted(self, run: _Run) -> tuple[bytes, pl.Series, list[tuple[int, bytes]]]:
         """The records as wide as the header with their lines, and the ragged ones: those are why Arrow gave up."""

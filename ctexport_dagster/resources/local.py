@@ -23,6 +23,7 @@ from ctexport_dagster.core.destination import PutOutcome, Upload
 from ctexport_dagster.core.errors import DeliveryError
 from ctexport_dagster.core.export import Declared
 from ctexport_dagster.core.failure import Failure, local_failure
+from ctexport_dagster.core.surroundings import Surroundings
 
 _BLOCK_BYTES = 1 << 20
 _LONGEST_STEM_BYTES = 150
@@ -47,11 +48,11 @@ class LocalDestination(Declared):
             raise ValueError("prefix is a sub-folder such as exports/daily: no leading or trailing slash, no . or ..")
         return prefix
 
-    def open(self, home_root: Path) -> "LocalDisk":
+    def open(self, surroundings: Surroundings) -> "LocalDisk":
         """The destination, ready to take files; touches nothing."""
         declared = Path(self.folder).expanduser()
         return LocalDisk(
-            root=home_root.resolve() / declared, prefix=self.prefix, creates_root=not declared.is_absolute()
+            root=surroundings.home.resolve() / declared, prefix=self.prefix, creates_root=not declared.is_absolute()
         )
 
 

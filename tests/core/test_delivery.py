@@ -177,6 +177,16 @@ def test_new_names_find_bytes_of_any_earlier_generation_again(tmp_path: Path) ->
     assert [file.key for file in manifest_in(bucket, 3).files] == ["day/a.csv", "day/b.csv"]
 
 
+def test_after_a_switch_to_new_names_a_key_that_was_overwritten_is_not_taken_for_its_older_bytes(
+    tmp_path: Path,
+) -> None:
+    bucket = Bucket()
+    deliver(request(tmp_path, TWO), bucket)
+    deliver(request(tmp_path, OTHER_TWO, attempt="a2"), bucket)
+    outcome = deliver(request(tmp_path, TWO, attempt="a3", on_rerun="new_names"), bucket)
+    assert [file.key for file in outcome.manifest.files] == ["day/a.csv", "day/b-g3.csv"]
+
+
 @pytest.mark.req("A13")
 def test_resend_puts_every_file_again_as_a_new_generation(tmp_path: Path) -> None:
     bucket = Bucket()
@@ -193,6 +203,21 @@ def test_resend_replaces_a_file_that_was_damaged_at_the_destination(tmp_path: Pa
     bucket.contents["day/a.csv"] = b"damaged"
     deliver(request(tmp_path, ONE, attempt="a2", resend=True), bucket)
     assert bucket.contents["day/a.csv"] == b"one"
+
+
+def test_the_same_bytes_are_sent_to_another_destination(tmp_path: Path) -> None:
+    old, new = Bucket("old"), Bucket("new")
+    deliver(request(tmp_path, TWO), old)
+    deliver(request(tmp_path, TWO, attempt="a2"), new)
+    assert {key: new.contents[key] for key in TWO} == TWO
+
+
+def test_a_delivery_that_crashed_goes_to_the_new_destination_whole(tmp_path: Path) -> None:
+    old, new = Bucket("old"), Bucket("new")
+    with pytest.raises(Crash):
+        deliver(request(tmp_path, TWO, parallel=1), crashing(old, 2, "after"))
+    deliver(request(tmp_path, TWO, attempt="a2"), new)
+    assert {key: new.contents[key] for key in TWO} == TWO
 
 
 def test_another_destination_gets_everything_and_the_old_one_nothing(tmp_path: Path) -> None:
@@ -222,7 +247,7 @@ def test_a_wait_that_the_service_asks_for_is_bounded_by_the_policy(tmp_path: Pat
 
 
 def test_a_transient_failure_that_stays_is_raised_after_the_last_attempt(tmp_path: Path) -> None:
-    faulty = Faulty(Bucket(), {n: ("before", TRANSIENT) for n in range(1, 100)})
+    faulty = Faulty(Bucket(), dict.fromkeys(range(1, 100), ("before", TRANSIENT)))
     with pytest.raises(DeliveryError) as caught:
         deliver(request(tmp_path, ONE), faulty)
     assert (caught.value.failure, faulty.count) == (TRANSIENT, 5)

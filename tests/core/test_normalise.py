@@ -139,6 +139,21 @@ def test_the_device_token_comes_from_a_struct_a_map_json_and_text(values: list[o
     assert key_of("device", values, dtype) == ["t", None, None]
 
 
+def test_a_batch_without_rows_keeps_the_frames_shape():
+    dtypes = {
+        "clevertapId": pl.Binary,
+        "device": pl.Struct({"token": pl.Binary}),
+        "subscriptionGroups": pl.Map(pl.Binary(), pl.Binary()),
+        "identity": pl.List(pl.Binary),
+        "deleted": pl.Binary,
+        "updatedAt": pl.Datetime("ns"),
+        "instanceId": pl.Int64,
+        "x": pl.Struct({"a": pl.Int64}),
+    }
+    frame = normalised(pl.DataFrame(schema=dtypes)).frame
+    assert dict(frame.schema) == {**KEY_COLUMNS, "seq": pl.UInt64()}
+
+
 def test_a_device_token_column_goes_before_the_device():
     frame = with_ids(deviceToken=["a", ""], device=[{"token": "b"}, {"token": "c"}])
     assert normalised(frame).frame["deviceToken"].to_list() == ["a", "c"]

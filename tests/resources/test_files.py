@@ -1,4 +1,4 @@
-"""The files source: what three formats give, what they refuse, and that nothing is coerced, nulled or lost on the way."""
+"""The files source: what three formats give, what they refuse, and that nothing is coerced or lost on the way."""
 
 import gzip
 import json
@@ -20,6 +20,7 @@ from ctexport_dagster.core.normalise import Normaliser
 from ctexport_dagster.core.profile import KEY_COLUMNS
 from ctexport_dagster.core.schema import Field, SourceSchema, ValueType
 from ctexport_dagster.core.source import ProfileInput, RawBatch
+from ctexport_dagster.core.surroundings import Surroundings
 from ctexport_dagster.resources.files import FilesSource
 from ctexport_dagster.resources.files_csv import csv_batches
 from ctexport_dagster.resources.files_ndjson import NdjsonReader, ndjson_batches, read_fast
@@ -33,7 +34,7 @@ def declared(profiles: str = "data/{{Partition}}.*", **settings: object) -> File
 
 
 def opened(home: Path, source: FilesSource) -> ProfileInput:
-    return source.open(home).profiles(DAY, source.cadence.window_of(DAY))
+    return source.open(Surroundings(home)).profiles(DAY, source.cadence.window_of(DAY))
 
 
 def place(home: Path, name: str, content: bytes) -> Path:
@@ -432,7 +433,7 @@ ROWS = st.lists(
 
 
 def values_in(batch: RawBatch) -> list[dict[str, object]]:
-    """The batch's rows, null left out, variants under their field's name; integers in a float's place are equal to it."""
+    """The batch's rows, null left out, variants under their field's name."""
     fields = {further: name for name, variants in batch.variants.items() for further in variants}
     return [
         {fields.get(name, name): v for name, v in row.items() if v is not None}

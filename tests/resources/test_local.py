@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from ctexport_dagster.core.destination import Upload
 from ctexport_dagster.core.errors import DeliveryError
+from ctexport_dagster.core.surroundings import Surroundings
 from ctexport_dagster.resources.local import LocalDestination, LocalDisk
 
 CONTENT = b"some bytes" * 100
@@ -219,7 +220,7 @@ def test_an_absolute_folder_that_is_missing_is_not_made(tmp_path: Path) -> None:
 
 def test_a_relative_folder_belongs_to_the_home_and_is_made_on_first_use(tmp_path: Path) -> None:
     home = tmp_path / "home"
-    destination = LocalDestination(type="local", name="local_disk", folder="data/exports").open(home)
+    destination = LocalDestination(type="local", name="local_disk", folder="data/exports").open(Surroundings(home))
     assert not home.exists()
     destination.put(upload(tmp_path, "a"))
     assert files_under(home) == ["data/exports/a"]

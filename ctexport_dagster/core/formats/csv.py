@@ -46,7 +46,5 @@ class CsvFormat:
 
 def _csv(frame: pl.DataFrame, *, has_header: bool) -> memoryview:
     buffer = io.BytesIO()
-    frame.write_csv(
-        buffer, include_header=has_header, line_terminator=_ROW_END, datetime_format=TIMESTAMP_PATTERN
-    )
+    frame.write_csv(buffer, include_header=has_header, line_terminator=_ROW_END, datetime_format=TIMESTAMP_PATTERN)
     return buffer.getbuffer()

@@ -62,7 +62,7 @@ def text_bytes(texts: pl.Series) -> memoryview:
 JSON = Escapes(
     {
         **{control: f"\\u{ord(control):04x}" for control in _CONTROLS},
-        **{"\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t", '"': '\\"', "\\": "\\\\"},
+        "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t", '"': '\\"', "\\": "\\\\",
     },
     suspicious=(ord('"'), ord("\\")),
 )
@@ -71,7 +71,7 @@ JSON = Escapes(
 XML = Escapes(
     {
         **{control: "?" for control in _CONTROLS if control not in "\t\n\r"},
-        **{"\r": "&#13;", "&": "&amp;", "<": "&lt;", ">": "&gt;", "\ufffe": "?", "\uffff": "?"},
+        "\r": "&#13;", "&": "&amp;", "<": "&lt;", ">": "&gt;", "\ufffe": "?", "\uffff": "?",
     },
     suspicious=(ord("&"), ord("<"), ord(">"), 0xEF),
 )

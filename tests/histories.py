@@ -1,0 +1,272 @@
+"""Random histories of a source, and a plain oracle of what each partition's end state and increment must be.
+
+A history is told twice: as what the source gives (`Given`, for the product), and, from those rows alone, as the state
+that REQUIREMENTS P22, P25 and P26 make of them, in dictionaries, row by row (`states`, `changed`).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+
+import polars as pl
+from hypothesis import strategies as st
+from line_fakes import Given, Row
+
+from ctexport_dagster.core.source import SourceMode
+
+IDS = ("a", "b", "c", "d", "e")
+TEXTS = ("", "one", "two", 'x"y,z', "line\nbreak", "ü 🎉 <&>", " [a,b] ", "true")
+VALUES: dict[str, tuple[pl.DataType, tuple[object, ...]]] = {
+    "plan": (pl.String(), TEXTS),
+    "Plan": (pl.String(), ("gold", "silver")),
+    "visits": (pl.Int64(), (0, 1, 2, -3, 2**40)),
+    "score": (pl.Float64(), (0.5, 1.0, -2.25, 1e20)),
+    "vip": (pl.Boolean(), (True, False)),
+    "born": (pl.Date(), (date(1990, 2, 28), date(2000, 2, 29))),
+    "seen": (pl.Datetime("us", "UTC"), (datetime(2026, 1, 2, 3, 4, 5, 600, tzinfo=UTC),)),
+    "tags": (pl.List(pl.String), (("x",), ("x", "y"), ("y", "x"))),
+    "Email": (pl.String(), ("a@example.com", "b@example.com")),
+    "MSG-email": (pl.Boolean(), (True, False)),
+}
+FIELDS = tuple(VALUES)
+WIDENED = {"visits": (pl.Float64(), (0.0, 1.0, 2.5, -3.0))}
+KEYS: dict[str, pl.DataType] = {
+    "clevertapId": pl.String(),
+    "clevertapIds": pl.List(pl.String),
+    "identity": pl.List(pl.String),
+    "deviceToken": pl.String(),
+    "subscriptionGroups": pl.String(),
+}
+GROUPS = ('{"news":"Subscribed"}', '{"news":"Unsubscribed"}', '{"news":"Subscribed","sms":"Unsubscribed"}')
+START = datetime(2026, 11, 18, tzinfo=UTC)
+NAN = float("nan")
+
+Profile = dict[str, object]
+State = dict[str, Profile]
+
+
+@dataclass(frozen=True)
+class History:
+    """What a source gives, partition by partition."""
+
+    mode: SourceMode
+    given: tuple[Given, ...]
+
+
+@dataclass
+class World:
+    """The profiles as they are while a history is made up, and what a `changes` source has said of them so far."""
+
+    mode: SourceMode
+    columns: dict[str, pl.DataType]
+    living: State = field(default_factory=dict)
+    said: list[Row] = field(default_factory=list)
+    clock: datetime = START
+    tokens: int = 0
+
+    def say(self, profile: str) -> None:
+        self.said.append({**self.living[profile], "updatedAt": self.clock})
+
+    def say_gone(self, profile: str) -> None:
+        self.said.append({"clevertapId": profile, "deleted": True, "updatedAt": self.clock})
+
+
+@st.composite
+def histories(draw: st.DrawFn, *, mode: SourceMode, partitions: int) -> History:
+    """Up to `partitions` partitions of create, change, change back, merge, delete, and of columns that come and go."""
+    world = World(mode, {name: VALUES[name][0] for name in draw(st.sets(st.sampled_from(FIELDS), min_size=1))})
+    given = []
+    for _ in range(partitions):
+        world.said = []
+        at_start = {key: dict(profile) for key, profile in world.living.items()}
+        _move_columns(draw, world)
+        for _ in range(draw(st.integers(0, 6))):
+            _step(draw, world, at_start)
+        given.append(_given(draw, world))
+    return History(mode, tuple(given))
+
+
+def _move_columns(draw: st.DrawFn, world: World) -> None:
+    match draw(st.sampled_from(["stay", "stay", "appear", "vanish", "widen"])):
+        case "appear":
+            name = draw(st.sampled_from(FIELDS))
+            world.columns.setdefault(name, VALUES[name][0])
+        case "vanish" if len(world.columns) > 1:
+            gone = draw(st.sampled_from(sorted(world.columns)))
+            del world.columns[gone]
+            for profile in world.living.values():
+                profile.pop(gone, None)
+        case "widen" if "visits" in world.columns:
+            world.columns["visits"] = WIDENED["visits"][0]
+        case _:
+            pass
+
+
+def _step(draw: st.DrawFn, world: World, at_start: State) -> None:
+    profile = draw(st.sampled_from(IDS))
+    world.clock += timedelta(seconds=draw(st.sampled_from([0, 1, 1])))
+    if profile not in world.living:
+        world.living[profile] = {"clevertapId": profile, "clevertapIds": [profile]}
+        _set_some(draw, world, world.living[profile])
+        world.say(profile)
+        return
+    kind = draw(st.sampled_from(["set", "set", "back", "remove", "device", "ids", "groups", "identity", "delete", "merge"]))
+    now = world.living[profile]
+    match kind:
+        case "set":
+            _set_some(draw, world, now)
+        case "back":
+            world.living[profile] = {
+                key: value
+                for key, value in at_start.get(profile, now).items()
+                if key in KEYS or key in world.columns
+            }
+        case "remove":
+            now.pop(draw(st.sampled_from(sorted(world.columns))), None)
+        case "device":
+            world.tokens += 1
+            now["deviceToken"] = f"token{world.tokens}"
+        case "ids":
+            ids = now["clevertapIds"]
+            assert isinstance(ids, list)
+            now["clevertapIds"] = draw(st.sampled_from([ids[::-1], [*ids, f"old-{profile}"], ids + ids[:1]]))
+        case "groups":
+            now["subscriptionGroups"] = draw(st.sampled_from((*GROUPS, None)))
+        case "identity":
+            now["identity"] = draw(st.sampled_from([None, [profile.upper()], ["n1", profile.upper()], ["x", "x"]]))
+        case "delete":
+            del world.living[profile]
+            world.say_gone(profile)
+            return
+        case "merge":
+            other = draw(st.sampled_from(IDS))
+            if other != profile and other in world.living:
+                ids, more = now["clevertapIds"], world.living[other]["clevertapIds"]
+                assert isinstance(ids, list)
+                assert isinstance(more, list)
+                now["clevertapIds"] = [*ids, *(i for i in more if i not in ids)]
+                del world.living[other]
+    world.say(profile)
+
+
+def _set_some(draw: st.DrawFn, world: World, profile: Profile) -> None:
+    for name in draw(st.lists(st.sampled_from(sorted(world.columns)), max_size=3)):
+        values = WIDENED[name][1] if world.columns[name] == pl.Float64() and name in WIDENED else VALUES[name][1]
+        profile[name] = draw(st.sampled_from(values))
+
+
+def _given(draw: st.DrawFn, world: World) -> Given:
+    """What the source says of this partition; now and then it holds rows that can't be used."""
+    columns = {**KEYS, **world.columns}
+    rows: list[Row] = [dict(row) for row in (world.living.values() if world.mode == "snapshot" else world.said)]
+    if world.mode == "changes":
+        columns |= {"updatedAt": pl.Datetime("us", "UTC"), "deleted": pl.Boolean()}
+    for kind in draw(st.lists(st.sampled_from(["nobody", "twin", "copy", "nan"]), max_size=1)):
+        rows += _bad_rows(draw, world, rows, kind)
+    order = draw(st.permutations(range(len(rows))))
+    # A column that a row lacks because it vanished meanwhile must not stand in it either.
+    kept = tuple({key: value for key, value in rows[number].items() if key in columns} for number in order)
+    return Given(columns, kept, batch_rows=draw(st.sampled_from([1000, 2])))
+
+
+def _bad_rows(draw: st.DrawFn, world: World, rows: Sequence[Row], kind: str) -> list[Row]:
+    living = [row for row in rows if not row.get("deleted")]
+    if kind == "nobody" or not living:
+        return [{"clevertapId": None, "identity": ["nobody"]}]
+    row = dict(draw(st.sampled_from(living)))
+    if kind == "twin":
+        return [{**row, "identity": ["twin"]}]
+    if kind == "nan" and "score" in world.columns:
+        return [{**row, "score": NAN}]
+    return [row]
+
+
+def states(history: History) -> list[State]:
+    """The living profiles after each partition, by clevertapId."""
+    state: State = {}
+    known: dict[str, None] = {}
+    told: list[State] = []
+    for given in history.given:
+        absent = [name for name in known if name not in given.columns]
+        after = _after_snapshot if history.mode == "snapshot" else _after_changes
+        state = after(state, given, absent)
+        known |= dict.fromkeys(name for name in FIELDS if name in given.columns)
+        told.append(state)
+    return told
+
+
+def changed(before: State, after: State) -> set[str]:
+    """The profiles created since `before`, or different by what counts as a change."""
+    return {key for key, profile in after.items() if key not in before or compared(before[key]) != compared(profile)}
+
+
+def compared(profile: Profile) -> object:
+    """What makes a change of a profile: identifiers, groups, properties, preferences; never its device."""
+    identity, ids = profile.get("identity") or (), profile.get("clevertapIds") or ()
+    assert isinstance(identity, list | tuple)
+    assert isinstance(ids, list | tuple)
+    return (tuple(identity), frozenset(ids), profile.get("subscriptionGroups"), fields_of(profile))
+
+
+def fields_of(profile: Profile) -> dict[str, object]:
+    """The values of a profile's properties and preferences."""
+    return {name: profile[name] for name in FIELDS if profile.get(name) is not None}
+
+
+def living_rows(given: Given) -> int:
+    """How many rows a partition gives that aren't marked as deletions; those that can't be used among them."""
+    return sum(not row.get("deleted") for row in given.rows)
+
+
+def _after_snapshot(before: State, given: Given, absent: Iterable[str]) -> State:
+    rows: dict[str, list[Row]] = {}
+    for row in given.rows:
+        if row.get("clevertapId"):
+            rows.setdefault(str(row["clevertapId"]), []).append(row)
+    after: State = {}
+    for key, copies in rows.items():
+        contents = [(compared(dict(row)), row.get("deviceToken")) for row in copies]
+        if any(_is_bad(row) for row in copies) or any(content != contents[0] for content in contents):
+            if key in before:
+                after[key] = before[key]
+        else:
+            after[key] = _kept(before.get(key), copies[0], absent)
+    return after
+
+
+def _after_changes(before: State, given: Given, absent: Iterable[str]) -> State:
+    words: dict[str, tuple[tuple[datetime, int], Row | None]] = {}
+
+    def hear(key: str, at: tuple[datetime, int], row: Row | None) -> None:
+        if key not in words or words[key][0] <= at:
+            words[key] = (at, row)
+
+    for number, row in enumerate(given.rows):
+        if not row.get("clevertapId") or _is_bad(row):
+            continue
+        key, updated = str(row["clevertapId"]), row.get("updatedAt")
+        at = (updated if isinstance(updated, datetime) else datetime.min.replace(tzinfo=UTC), number)
+        hear(key, at, None if row.get("deleted") else row)
+        ids = row.get("clevertapIds") or ()
+        assert isinstance(ids, list | tuple)
+        for merged in ids:
+            if merged != key and not row.get("deleted"):
+                hear(merged, at, None)
+    after = dict(before)
+    for key, (_, row) in words.items():
+        if row is None:
+            after.pop(key, None)
+        else:
+            after[key] = _kept(before.get(key), row, absent)
+    return after
+
+
+def _kept(before: Mapping[str, object] | None, row: Row, absent: Iterable[str]) -> Profile:
+    """The row, with the last values of the fields that the partition has no column for."""
+    carried = {name: (before or {}).get(name) for name in absent}
+    return {**row, **carried}
+
+
+def _is_bad(row: Row) -> bool:
+    score = row.get("score")
+    return isinstance(score, float) and score != score
