@@ -45,7 +45,8 @@ schemas: env
 	$(BIN)/ctexport schema export > schemas/export.schema.json
 	$(BIN)/ctexport schema resource > schemas/resource.schema.json
 
-lock: env
+lock: | $(VENV)/bin/pip
+	$(BIN)/pip install -q uv
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --no-emit-index-url --generate-hashes \
 		--no-header pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --no-emit-index-url --generate-hashes \

@@ -16,12 +16,64 @@ from ctexport_dagster.core.schema import STRINGS, TIMESTAMP, ValueType
 BATCH_ROWS = 20_000
 _BASE64 = np.frombuffer(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_", np.uint8)
 _HEX = np.frombuffer(b"0123456789abcdef", np.uint8)
-_FIRST = "Olivia Noah Mia Arjun Zoë José 李伟 Анна محمد Søren Fatima Liam Emma Yuki Chloé Ivan Priya Lucas Hannah Omar".split()
-_LAST = "Smith O'Brien García Müller Kowalski Nguyen Sharma Иванова 王 Silva Dubois Rossi Haddad Tanaka Jensen".split()
-_MAIL = "gmail.com outlook.com yahoo.com icloud.com example.org web.de mail.ru qq.com".split()
+_FIRST = [
+    "Olivia",
+    "Noah",
+    "Mia",
+    "Arjun",
+    "Zoë",
+    "José",
+    "李伟",
+    "Анна",
+    "محمد",
+    "Søren",
+    "Fatima",
+    "Liam",
+    "Emma",
+    "Yuki",
+    "Chloé",
+    "Ivan",
+    "Priya",
+    "Lucas",
+    "Hannah",
+    "Omar",
+]
+_LAST = [
+    "Smith",
+    "O'Brien",
+    "García",
+    "Müller",
+    "Kowalski",
+    "Nguyen",
+    "Sharma",
+    "Иванова",
+    "王",
+    "Silva",
+    "Dubois",
+    "Rossi",
+    "Haddad",
+    "Tanaka",
+    "Jensen",
+]
+_MAIL = ["gmail.com", "outlook.com", "yahoo.com", "icloud.com", "example.org", "web.de", "mail.ru", "qq.com"]
 _CITY = ["Mumbai", "Berlin", "São Paulo", "New York", "London", "Paris", "Tokyo", "Köln", "Delhi", "Lagos", "Cairo"]
 _PLAN = ["free", "basic", "premium", "family", "enterprise"]
-_WORDS = "clicked the spring campaign banner and returned later to finish checkout after two reminders".split()
+_WORDS = [
+    "clicked",
+    "the",
+    "spring",
+    "campaign",
+    "banner",
+    "and",
+    "returned",
+    "later",
+    "to",
+    "finish",
+    "checkout",
+    "after",
+    "two",
+    "reminders",
+]
 _INTERESTS = ["sport", "music", "travel", "food", "games", "books"]
 
 _PROPERTIES: tuple[tuple[str, ValueType], ...] = (

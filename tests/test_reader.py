@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import traceback
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
@@ -292,6 +293,19 @@ def test_a_damaged_file_is_named_without_showing_a_value(tmp_path: Path, declare
         list(reading(tmp_path).partition("2026-11-01").rows())
     assert path.name in str(caught.value)
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("declared", FORMATS[::4], ids=format_name)
+def test_a_value_that_contradicts_the_manifest_is_not_shown_in_the_traceback(tmp_path: Path, declared: Format) -> None:
+    deliver_rows(tmp_path, 1, {"a": [person("p1", "secret")]}, declared=declared)
+    (path,) = (tmp_path / "exports").rglob("*.manifest.json")
+    document = json.loads(path.read_text())
+    document["schema"]["columns"] = [{**column, "type": "integer"} for column in document["schema"]["columns"]]
+    path.write_text(json.dumps(document))
+    with pytest.raises(DeliveryUnreadable) as caught:
+        list(reading(tmp_path).partition("2026-11-01").rows())
+    shown = "".join(traceback.format_exception(caught.value))
+    assert ("ValueError" in str(caught.value), "secret" in shown, "invalid literal" in shown) == (True, False, False)
 
 
 def test_increments_without_a_full_partition_before_them_have_no_state(tmp_path: Path) -> None:

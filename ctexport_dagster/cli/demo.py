@@ -1,19 +1,23 @@
 """`ctexport demo`: every export of a demo source for its first three partitions, and what then lies where."""
 
+import gzip
+import json
 from collections.abc import Iterator
 from itertools import islice
+from pathlib import Path
 
+import pyarrow.parquet as pq
 import typer
 
-from ctexport_dagster.cli.lines import line_of
+from ctexport_dagster.cli.lines import latest_delivery, line_of
 from ctexport_dagster.cli.run import print_delivered, run_windows
-from ctexport_dagster.cli.terminal import home_here
+from ctexport_dagster.cli.terminal import home_here, print_lines
 from ctexport_dagster.core.interval import Interval
 from ctexport_dagster.home import Home
 from ctexport_dagster.line import Line
 
 PARTITIONS = 3
-_SHOWN_CHARACTERS = 400
+_SHOWN_CHARACTERS = 700
 
 
 def demo() -> None:
@@ -22,8 +26,12 @@ def demo() -> None:
     lines = [line_of(home, name) for name, export in home.exports.items() if _is_demo(home, export.source)]
     if not lines:
         raise typer.BadParameter("this home has no export of a source of type demo")
+    print_lines(f"Running {len(lines)} exports of {home.root} for {PARTITIONS} days, through Dagster.", "")
+    delivered = [one for line in lines for one in run_windows(home, line, _first_windows(line), wants_full=False)]
+    print_delivered(delivered)
     for line in lines:
-        print_delivered(run_windows(home, line, _first_windows(line), wants_full=False))
+        _print_first_record(line)
+    print_lines("", "Open Dagit on the same home with `make dev`; run the next day there or with `ctexport run`.")
 
 
 def _is_demo(home: Home, source: str) -> bool:
@@ -39,3 +47,24 @@ def _from_the_first(line: Line) -> Iterator[Interval]:
     while True:
         yield window
         window = line.cadence.window_from(window.end)
+
+
+def _print_first_record(line: Line) -> None:
+    """The beginning of the first file, as it stands in it; demo data is nobody's."""
+    delivery = latest_delivery(line, line.cadence.first)
+    files = delivery.plan.files if delivery else ()
+    if not files or not Path(files[0].address).is_file():
+        return
+    path = Path(files[0].address)
+    print_lines("", f"{path}", _beginning(path, line.export.format.type))
+
+
+def _beginning(path: Path, kind: str) -> str:
+    """The first record of a file; of CSV the header too."""
+    if kind == "parquet":
+        first = next(pq.ParquetFile(path).iter_batches(batch_size=1)).to_pylist()[0]
+        text = json.dumps(first, ensure_ascii=False, default=str)
+    else:
+        with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
+            text = "".join(islice(file, {"csv": 2, "json": 1, "xml": 3}[kind])).rstrip()
+    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]} …"

@@ -10,7 +10,6 @@ A row is a dict of the headers that have a value; it is the same whichever forma
 """
 
 from ctexport_dagster.reader.delivery import Delivery, Partition, open_delivery
-from ctexport_dagster.reader.rows import read_rows
 from ctexport_dagster.reader.values import Row, Value
 from ctexport_dagster.reader.verify import FileProblem, verify_delivery
 
@@ -21,6 +20,5 @@ __all__ = [
     "Row",
     "Value",
     "open_delivery",
-    "read_rows",
     "verify_delivery",
 ]

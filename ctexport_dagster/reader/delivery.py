@@ -38,7 +38,8 @@ class Partition:
             try:
                 yield from read_rows(self.manifest, path)
             except (ValueError, OSError, EOFError, SyntaxError, zlib.error) as error:
-                raise self._unreadable(f"{file.key} can't be read as the manifest describes it") from error
+                what = f"{file.key} can't be read as the manifest describes it ({type(error).__name__})"
+                raise self._unreadable(what) from None  # a parser's message may quote the row
 
     def verify(self) -> tuple[FileProblem, ...]:
         """What isn't as the manifest promises: bytes, checksums, rows."""

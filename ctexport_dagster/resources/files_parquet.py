@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 from ctexport_dagster.core.source import RawBatch
 from ctexport_dagster.resources.files_bytes import unreadable
 
-_BATCH_BYTES = 16_000_000
-_BATCH_ROWS = 50_000
+_BATCH_BYTES = 8_000_000
+_BATCH_ROWS = 25_000
 _BUFFER_BYTES = 1 << 18
 
 

@@ -58,7 +58,7 @@ class LocalDestination(Declared):
 
 @dataclass(frozen=True)
 class LocalDisk:
-    """Takes files on a local disk: temporary name, sync, rename. Follows no link and leaves no trace below `root`."""
+    """Takes files on a local disk: temporary name, sync, rename. Follows no link below `root`."""
 
     root: Path
     prefix: str = ""

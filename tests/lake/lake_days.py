@@ -15,7 +15,7 @@ from ctexport_dagster.lake import Lake, LakeView, PartitionRecord, Touched, Tuni
 
 Row = Mapping[str, object]
 TINY = Tuning(
-    slice_rows=4, spill_bytes=600, group_rows=3, small_group_rows=2, file_rows=6, base_after_logs=1, most_layers=3
+    slice_rows=4, spill_bytes=600, group_rows=3, small_group_rows=2, file_rows=6, base_after_logs=0, most_layers=3
 )
 """Sizes so small that a dozen rows make several slices, row groups and files."""
 

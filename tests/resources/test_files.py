@@ -442,7 +442,7 @@ def values_in(batch: RawBatch) -> list[dict[str, object]]:
 
 
 @pytest.mark.req("B6", "P31")
-@examples(max_examples=150, deadline=None)
+@examples(max_examples=80, deadline=None)
 @given(ROWS)
 def test_exact_reading_preserves_every_value(rows: list[dict[str, object]]):
     block = b"\n".join(json.dumps(row).encode() for row in rows)
@@ -465,7 +465,7 @@ def _back(found: object, given_value: object) -> object:
 
 
 @pytest.mark.req("B6", "P31")
-@examples(max_examples=150, deadline=None)
+@examples(max_examples=80, deadline=None)
 @given(ROWS, ROWS)
 def test_fast_and_exact_reading_of_a_block_agree(taught: list[dict[str, object]], rows: list[dict[str, object]]):
     reader = NdjsonReader("day", ("device",))

@@ -214,7 +214,7 @@ def test_rights_to_write_alone_are_enough(open_folder: Path) -> None:
 def test_an_absolute_folder_that_is_missing_is_not_made(tmp_path: Path) -> None:
     """A disk that isn't mounted must not be replaced by a folder under its mount point."""
     declared = LocalDestination(type="local", name="share", folder=str(tmp_path / "mnt/exports"))
-    assert refusal(declared.open(tmp_path), upload(tmp_path, "a")) == ("customer", "ENOENT")
+    assert refusal(declared.open(Surroundings(tmp_path)), upload(tmp_path, "a")) == ("customer", "ENOENT")
     assert not (tmp_path / "mnt").exists()
 
 

@@ -21,7 +21,7 @@ _ROW_END = "\r\n"
 class CsvFormat:
     """One declared CSV format."""
 
-    slice_bytes = 8_000_000
+    slice_bytes = 4_000_000
 
     def __init__(self, declared: Format, plan: ColumnPlan) -> None:
         self._style = declared.style

@@ -16,7 +16,7 @@ _CONTROLS = [chr(code) for code in range(0x20)]
 
 @dataclass(frozen=True)
 class Escapes:
-    """Replacements of single characters; a text with none of the `suspicious` bytes (and no control) has none of them."""
+    """Replacements of single characters; a text without control characters and `suspicious` bytes needs none."""
 
     replacements: Mapping[str, str]
     suspicious: tuple[int, ...]
@@ -62,7 +62,13 @@ def text_bytes(texts: pl.Series) -> memoryview:
 JSON = Escapes(
     {
         **{control: f"\\u{ord(control):04x}" for control in _CONTROLS},
-        "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t", '"': '\\"', "\\": "\\\\",
+        "\b": "\\b",
+        "\f": "\\f",
+        "\n": "\\n",
+        "\r": "\\r",
+        "\t": "\\t",
+        '"': '\\"',
+        "\\": "\\\\",
     },
     suspicious=(ord('"'), ord("\\")),
 )
@@ -71,7 +77,12 @@ JSON = Escapes(
 XML = Escapes(
     {
         **{control: "?" for control in _CONTROLS if control not in "\t\n\r"},
-        "\r": "&#13;", "&": "&amp;", "<": "&lt;", ">": "&gt;", "\ufffe": "?", "\uffff": "?",
+        "\r": "&#13;",
+        "&": "&amp;",
+        "<": "&lt;",
+        ">": "&gt;",
+        "\ufffe": "?",
+        "\uffff": "?",
     },
     suspicious=(ord("&"), ord("<"), ord(">"), 0xEF),
 )

@@ -18,7 +18,7 @@ from ctexport_dagster.core.schema import ValueType
 class JsonFormat:
     """One declared JSON format."""
 
-    slice_bytes = 12_000_000
+    slice_bytes = 8_000_000
     head = b""
 
     def __init__(self, declared: Format, plan: ColumnPlan) -> None:

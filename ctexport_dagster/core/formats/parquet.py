@@ -33,7 +33,7 @@ _ENTRY_BYTES = 8
 class ParquetFormat:
     """One declared Parquet format; each slice of rows becomes a row group."""
 
-    slice_bytes = 12_000_000
+    slice_bytes = 8_000_000
     head = MAGIC
 
     def __init__(self, declared: Format, plan: ColumnPlan) -> None:
@@ -55,17 +55,18 @@ class ParquetFormat:
     def _file(self, frame: pl.DataFrame) -> memoryview:
         """A Parquet file of one row group; of none for a frame without rows.
 
-        A dictionary pays for keys, which repeat, not for the mixed texts of a union; statistics of a union serve nobody.
+        A dictionary pays for keys, which repeat, not for the mixed texts of a union; nobody asks for its statistics.
         """
         table = self._table(self._plan, frame, as_string=self._as_string)
-        keys = [f"{section}.key_value.key" for section in SECTIONS]
+        dictionaries = True if self._is_typed else [f"{section}.key_value.key" for section in SECTIONS]
+        statistics = True if self._is_typed else ["identity"]
         sink = pa.BufferOutputStream()
         with parquet.ParquetWriter(
             sink,
             table.schema,
             compression=self._codec,
-            use_dictionary=True if self._is_typed else keys,
-            write_statistics=True if self._is_typed else ["identity"],
+            use_dictionary=dictionaries,  # pyright: ignore[reportArgumentType]  (its stub knows bool alone)
+            write_statistics=statistics,  # pyright: ignore[reportArgumentType]
             store_schema=False,
         ) as writer:
             if frame.height:

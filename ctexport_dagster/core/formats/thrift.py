@@ -4,7 +4,7 @@ Source: https://github.com/apache/thrift/blob/master/doc/specs/thrift-compact-pr
 """
 
 from dataclasses import dataclass
-from typing import Union
+from typing import TypeAlias
 
 TRUE, FALSE, BYTE, I16, I32, I64, DOUBLE, BINARY, LIST, SET, MAP, STRUCT = range(1, 13)
 
@@ -28,7 +28,7 @@ class ThriftField:
 ThriftStruct = dict[int, ThriftField]
 """Field id → field, in ascending order of ids."""
 
-ThriftValue = Union[bool, int, bytes, ThriftList, ThriftStruct]
+ThriftValue: TypeAlias = "bool | int | bytes | ThriftList | ThriftStruct"
 
 
 def decode_struct(data: bytes) -> ThriftStruct:

@@ -1,0 +1,62 @@
+"""Fixtures of the destinations' suites: every kind with its server, started once, when the first test needs it."""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+
+import pytest
+from cases import KINDS, make_case
+from contract import Case, ServerMissing
+from fault_proxy import FaultProxy
+
+
+class Cases:
+    """The cases of this session by kind; a server that is missing is asked for only once."""
+
+    def __init__(self, factory: pytest.TempPathFactory, environment: Mapping[str, str], stack: ExitStack) -> None:
+        self._factory = factory
+        self._environment = environment
+        self._stack = stack
+        self._made: dict[str, Case | ServerMissing] = {}
+
+    def of(self, kind: str) -> Case:
+        if kind not in self._made:
+            self._made[kind] = self._make(kind)
+        made = self._made[kind]
+        if isinstance(made, ServerMissing):
+            leave_out(kind, str(made))
+        return made
+
+    def _make(self, kind: str) -> Case | ServerMissing:
+        try:
+            made = make_case(kind, self._factory.mktemp(kind), self._environment)
+        except ServerMissing as missing:
+            return missing
+        self._stack.callback(made.close)
+        return made
+
+
+def leave_out(kind: str, why: str) -> None:
+    """Skips where a developer's machine has no such server; CI leaves out none."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"the server of {kind} is missing: {why}")
+    pytest.skip(f"LEFT OUT, the server of {kind} is missing: {why}")
+
+
+@pytest.fixture(scope="session")
+def cases(tmp_path_factory: pytest.TempPathFactory, child_environment: Mapping[str, str]) -> Iterator[Cases]:
+    with ExitStack() as stack:
+        yield Cases(tmp_path_factory, child_environment, stack)
+
+
+@pytest.fixture(params=list(KINDS), ids=lambda kind: KINDS[kind])
+def case(request: pytest.FixtureRequest, cases: Cases) -> Case:
+    """Each kind in turn."""
+    return cases.of(request.param)
+
+
+@pytest.fixture
+def proxy(case: Case) -> Iterator[FaultProxy]:
+    """A proxy before the case's server."""
+    with FaultProxy(case.endpoint, speaks_http=case.kind != "sftp") as made:
+        yield made
