@@ -47,9 +47,9 @@ schemas: env
 
 lock: | $(VENV)/bin/pip
 	$(BIN)/pip install -q uv
-	$(BIN)/uv pip compile -q --universal --python-version 3.11 --no-emit-index-url --generate-hashes \
+	$(BIN)/uv pip compile -q --universal --no-strip-extras --python-version 3.11 --no-emit-index-url --generate-hashes \
 		--no-header pyproject.toml -o requirements.lock
-	$(BIN)/uv pip compile -q --universal --python-version 3.11 --no-emit-index-url --generate-hashes \
+	$(BIN)/uv pip compile -q --universal --no-strip-extras --python-version 3.11 --no-emit-index-url --generate-hashes \
 		--no-header -c requirements.lock --extra all --group dev pyproject.toml -o requirements-dev.lock
 
 $(VENV)/.base: requirements.lock pyproject.toml | $(VENV)/bin/pip

@@ -188,5 +188,5 @@ _STATES = ("Subscribed", "Unsubscribed")
 
 def _texts(random: np.random.Generator, alphabet: np.ndarray, rows: int, length: int) -> pl.Series:
     content = alphabet[random.integers(0, len(alphabet), rows * length, np.uint8)]
-    offsets = np.arange(0, rows * length + 1, length, np.int32)
+    offsets = np.arange(0, rows * length + 1, length, dtype=np.int32)
     return pl.Series(pa.StringArray.from_buffers(rows, pa.py_buffer(offsets), pa.py_buffer(content)))

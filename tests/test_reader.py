@@ -234,7 +234,7 @@ days = st.lists(
 
 
 @pytest.mark.req("P26", "B1")
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(days=days)
 def test_replaying_gives_what_applying_the_days_one_after_the_other_gives(
     tmp_path_factory: pytest.TempPathFactory, days: list[tuple[str, dict[str, str]]]

@@ -8,7 +8,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 venv=${1:-.venv}
 servers=$venv/test_servers
-azurite_version=3.35.0
+azurite_version=3.37.0
 left_out=()
 
 leave_out() { # what, why, how to get it

@@ -478,7 +478,7 @@ crash = st.none() | st.tuples(st.integers(1, 6), st.sampled_from(["before", "aft
 
 @pytest.mark.req("B2")
 @pytest.mark.parametrize("on_rerun", ["overwrite", "new_names"])
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(history=st.lists(st.tuples(contents, crash), min_size=1, max_size=5), last=contents)
 def test_any_history_of_requests_and_crashes_ends_in_a_whole_and_right_delivery(
     tmp_path_factory: pytest.TempPathFactory,

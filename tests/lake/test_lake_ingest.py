@@ -20,7 +20,10 @@ from ctexport_dagster.core.errors import (
 from ctexport_dagster.core.schema import Field, ValueType
 from ctexport_dagster.lake import Tally
 
-ODD_NAMES = ["plan", "Plan", "PLAN", "a b", "a,b;c", "{x}", "(y)", "t\tn\n", "a=b", "naïve", "😀", "p_plan", "%20", "^a", ".", "ps_plan"]  # fmt: skip
+ODD_NAMES = [
+    *("plan", "Plan", "PLAN", "a b", "a,b;c", "{x}", "(y)", "t\tn\n", "a=b", "naïve", "😀", "p_plan", "%20", "^a", "."),
+    *("ps_plan", "h", "deleted_", "mergedInto", "record", "partition", "kind", "instance"),
+]
 
 
 def people(*names: str, **values: object) -> list[Row]:

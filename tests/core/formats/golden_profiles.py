@@ -89,7 +89,8 @@ _AWKWARD = _BARE | {
     "property:Email": "",
     "property:Phone": " +1 leading and trailing space ",
     "property:Name": "line\nfeed, carriage\rreturn, both\r\n, tab\t, back\\slash, ]]> &amp; <b>bold</b> 'single'",
-    "property:game": "controls \x00\x01\x08\x0b\x0c\x1b\x1f\x7f\x80\x85\x9f non-characters \ufffe\uffff\ufdd0 \u2028\u2029\ufeff",
+    "property:game": "controls \x00\x01\x08\x0b\x0c\x1b\x1f\x7f\x80\x85\x9f non-characters \ufffe\uffff\ufdd0"
+    " separators \u2028\u2029 mark \ufeff",
     "property:Tags": [],
 }
 
