@@ -15,7 +15,7 @@ from line_fakes import Given, Row
 from ctexport_dagster.core.source import SourceMode
 
 IDS = ("a", "b", "c", "d", "e")
-TEXTS = ("", "one", "two", 'x"y,z', "line\nbreak", "ü 🎉 <&>", " [a,b] ", "true")
+TEXTS = ("", "one", "two", 'x"y,z', "line\nbreak", "ü 🎉 <&>", "\r\n\t", " [a,b] ", "true")
 VALUES: dict[str, tuple[pl.DataType, tuple[object, ...]]] = {
     "plan": (pl.String(), TEXTS),
     "Plan": (pl.String(), ("gold", "silver")),
@@ -36,7 +36,10 @@ KEYS: dict[str, pl.DataType] = {
     "identity": pl.List(pl.String),
     "deviceToken": pl.String(),
     "subscriptionGroups": pl.String(),
+    "instanceId": pl.Int32(),
 }
+ELSEWHERE = 7
+"""An instance that no profile of a history belongs to."""
 GROUPS = ('{"news":"Subscribed"}', '{"news":"Unsubscribed"}', '{"news":"Subscribed","sms":"Unsubscribed"}')
 START = datetime(2026, 11, 18, tzinfo=UTC)
 NAN = float("nan")
@@ -110,16 +113,18 @@ def _step(draw: st.DrawFn, world: World, at_start: State) -> None:
         _set_some(draw, world, world.living[profile])
         world.say(profile)
         return
-    kind = draw(st.sampled_from(["set", "set", "back", "remove", "device", "ids", "groups", "identity", "delete", "merge"]))
+    kind = draw(
+        st.sampled_from(
+            ["set", "set", "back", "remove", "device", "ids", "groups", "identity", "delete", "merge", "move"]
+        )
+    )
     now = world.living[profile]
     match kind:
         case "set":
             _set_some(draw, world, now)
         case "back":
             world.living[profile] = {
-                key: value
-                for key, value in at_start.get(profile, now).items()
-                if key in KEYS or key in world.columns
+                key: value for key, value in at_start.get(profile, now).items() if key in KEYS or key in world.columns
             }
         case "remove":
             now.pop(draw(st.sampled_from(sorted(world.columns))), None)
@@ -134,6 +139,8 @@ def _step(draw: st.DrawFn, world: World, at_start: State) -> None:
             now["subscriptionGroups"] = draw(st.sampled_from((*GROUPS, None)))
         case "identity":
             now["identity"] = draw(st.sampled_from([None, [profile.upper()], ["n1", profile.upper()], ["x", "x"]]))
+        case "move":
+            now["instanceId"] = draw(st.sampled_from([None, 4, 5]))
         case "delete":
             del world.living[profile]
             world.say_gone(profile)
@@ -161,7 +168,7 @@ def _given(draw: st.DrawFn, world: World) -> Given:
     rows: list[Row] = [dict(row) for row in (world.living.values() if world.mode == "snapshot" else world.said)]
     if world.mode == "changes":
         columns |= {"updatedAt": pl.Datetime("us", "UTC"), "deleted": pl.Boolean()}
-    for kind in draw(st.lists(st.sampled_from(["nobody", "twin", "copy", "nan"]), max_size=1)):
+    for kind in draw(st.lists(st.sampled_from(["nobody", "twin", "copy", "nan", "elsewhere"]), max_size=1)):
         rows += _bad_rows(draw, world, rows, kind)
     order = draw(st.permutations(range(len(rows))))
     # A column that a row lacks because it vanished meanwhile must not stand in it either.
@@ -176,6 +183,8 @@ def _bad_rows(draw: st.DrawFn, world: World, rows: Sequence[Row], kind: str) -> 
     row = dict(draw(st.sampled_from(living)))
     if kind == "twin":
         return [{**row, "identity": ["twin"]}]
+    if kind == "elsewhere":
+        return [{**row, "instanceId": ELSEWHERE}]
     if kind == "nan" and "score" in world.columns:
         return [{**row, "score": NAN}]
     return [row]
@@ -201,11 +210,17 @@ def changed(before: State, after: State) -> set[str]:
 
 
 def compared(profile: Profile) -> object:
-    """What makes a change of a profile: identifiers, groups, properties, preferences; never its device."""
+    """What makes a change of a profile: identifiers, groups, properties, preferences, instance; never its device."""
     identity, ids = profile.get("identity") or (), profile.get("clevertapIds") or ()
     assert isinstance(identity, list | tuple)
     assert isinstance(ids, list | tuple)
-    return (tuple(identity), frozenset(ids), profile.get("subscriptionGroups"), fields_of(profile))
+    return (
+        tuple(identity),
+        frozenset(ids),
+        profile.get("subscriptionGroups"),
+        profile.get("instanceId"),
+        fields_of(profile),
+    )
 
 
 def fields_of(profile: Profile) -> dict[str, object]:

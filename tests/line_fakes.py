@@ -41,7 +41,10 @@ class Given:
 
     @property
     def fingerprint(self) -> str:
-        told = [sorted((name, str(dtype)) for name, dtype in self.columns.items()), [sorted(r.items()) for r in self.rows]]
+        told = [
+            sorted((name, str(dtype)) for name, dtype in self.columns.items()),
+            [sorted(r.items()) for r in self.rows],
+        ]
         return hashlib.sha256(repr(told).encode()).hexdigest()
 
     def batches(self) -> Iterator[RawBatch]:

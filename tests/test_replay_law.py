@@ -1,12 +1,11 @@
 """The laws of increments, under random histories: what full and incremental partitions say together is the truth."""
 
-import json
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
@@ -105,10 +104,10 @@ def increments_of(home: TinyHome, case: Case) -> list[Line]:
     ]
 
 
-def fulls_of(home: TinyHome, lines: Sequence[Line]) -> list[Line]:
-    """The same exports, as full ones."""
-    declared = [(line, line.export.model_dump(exclude={"name", "schedule"})) for line in lines]
-    return [home.line(f"full_{line.name}", **rest, schedule={"every": 24, "mode": "full"}) for line, rest in declared]
+def full_of(home: TinyHome, line: Line) -> Line:
+    """The same export, as a full one."""
+    declared = line.export.model_dump(exclude={"name", "schedule"})
+    return home.line(f"full_{line.name}", **declared, schedule={"every": 24, "mode": "full"})
 
 
 def comparable(row: reader.Row) -> reader.Row:
@@ -132,18 +131,14 @@ def delivered(home: TinyHome, line: Line, day: str) -> dict[str, reader.Row]:
     return found
 
 
-def properties_in(row: reader.Row) -> dict[str, object]:
-    return fields_of(dict(row))
-
-
 def assert_right(home: TinyHome, case: Case, lines: Sequence[Line], truth: Sequence[State]) -> None:
     """Everything that was delivered, against the oracle and against full states resolved freshly."""
-    for line, full in zip(lines, fulls_of(home, lines), strict=True):
-        for number, day in enumerate(case.days):
-            home.run(full, day)
-            state = truth[number]
-            fresh = delivered(home, full, day)
-            assert {key: properties_in(row) for key, row in fresh.items()} == {k: fields_of(p) for k, p in state.items()}
+    full = full_of(home, lines[0])
+    for state, day in zip(truth, case.days, strict=True):
+        home.run(full, day)
+        fresh = delivered(home, full, day)
+        assert {key: fields_of(dict(row)) for key, row in fresh.items()} == {k: fields_of(p) for k, p in state.items()}
+        for line in lines:
             assert replayed(home, line, day, state) == fresh
 
 

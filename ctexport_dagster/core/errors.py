@@ -20,7 +20,7 @@
 No message, field or repr of these may carry a row, a profile value or a secret: counts, names and keys only.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ctexport_dagster.core.failure import Failure
@@ -34,6 +34,17 @@ class ExportError(Exception):
         self.happened = happened
         self.next_step = next_step
         super().__init__(f"{attempted}: {happened}. {next_step}")
+
+    def __reduce__(self) -> tuple[Callable[..., "ExportError"], tuple[type["ExportError"], dict[str, object]]]:
+        """An error raised on another machine keeps its type and fields on the way back."""
+        return _rebuilt, (type(self), {**self.__dict__, "args": self.args})
+
+
+def _rebuilt(kind: type[ExportError], fields: dict[str, object]) -> ExportError:
+    error = kind.__new__(kind)
+    error.__dict__.update({name: value for name, value in fields.items() if name != "args"})
+    error.args = tuple(fields["args"])  # pyright: ignore[reportArgumentType]
+    return error
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,9 @@ from decimal import Decimal
 
 import polars as pl
 
+_JSON_SCALARS = {str, int, float, bool}
+_ENCODER = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
 
 def canonical_json(value: object) -> str:
     """The text of a value: equal values have equal texts, whatever order their keys came in.
@@ -14,11 +17,13 @@ def canonical_json(value: object) -> str:
         UnicodeDecodeError: bytes within aren't UTF-8.
         ValueError: a number within is NaN or infinite.
     """
-    return json.dumps(_plain(value), ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return _ENCODER.encode(_plain(value))
 
 
 def item_text(value: object) -> str | None:
     """An item of a list as text: strings as they are, null stays null, the rest as JSON."""
+    if value is None or isinstance(value, str):
+        return value
     plain = _plain(value)
     return plain if plain is None or isinstance(plain, str) else canonical_json(plain)
 
@@ -31,6 +36,8 @@ def quoted(texts: pl.Series) -> pl.Series:
 
 
 def _plain(value: object) -> object:
+    if value is None or type(value) in _JSON_SCALARS:
+        return value
     match value:
         case dict():
             return {str(_plain(key)): _plain(item) for key, item in value.items()}

@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 
 from ctexport_dagster.core.source import RawBatch
 from ctexport_dagster.resources.files_bytes import unreadable
+from ctexport_dagster.resources.files_parquet_wide import is_wide_and_long, wide_batches
 
 _BATCH_BYTES = 8_000_000
 _BATCH_ROWS = 25_000
@@ -43,12 +44,21 @@ def parquet_row_count(path: Path) -> int:
 def _batches(file: pq.ParquetFile, origin: str) -> Iterator[RawBatch]:
     schema = pa.schema([field.with_type(_as_bytes(field.type)) for field in file.schema_arrow])
     start = 0
-    for batch in file.iter_batches(batch_size=_rows_per_batch(file.metadata)):
-        numbers = pl.int_range(start, start + batch.num_rows, dtype=pl.UInt64, eager=True)
-        yield RawBatch(_frame(pa.Table.from_batches([batch]).cast(schema)), origin=origin, numbers=numbers)
-        start += batch.num_rows
+    for table in _tables(file, _rows_per_batch(file.metadata)):
+        numbers = pl.int_range(start, start + table.num_rows, dtype=pl.UInt64, eager=True)
+        yield RawBatch(_frame(table.cast(schema)), origin=origin, numbers=numbers)
+        start += table.num_rows
     if not start:
         yield RawBatch(_frame(schema.empty_table()), origin=origin)
+
+
+def _tables(file: pq.ParquetFile, batch_rows: int) -> Iterator[pa.Table]:
+    for group in range(file.metadata.num_row_groups):
+        if is_wide_and_long(file.metadata, group):
+            yield from wide_batches(file, group, batch_rows)
+        else:
+            for batch in file.iter_batches(batch_size=batch_rows, row_groups=[group]):
+                yield pa.Table.from_batches([batch])
 
 
 def _frame(table: pa.Table) -> pl.DataFrame:

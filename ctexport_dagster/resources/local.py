@@ -8,7 +8,6 @@ the same reason let `folder` be a folder on a mounted disk, never the mount poin
 import errno
 import hashlib
 import os
-import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -24,9 +23,9 @@ from ctexport_dagster.core.errors import DeliveryError
 from ctexport_dagster.core.export import Declared
 from ctexport_dagster.core.failure import Failure, local_failure
 from ctexport_dagster.core.surroundings import Surroundings
+from ctexport_dagster.resources.keys_as_paths import is_inside, part_name
 
 _BLOCK_BYTES = 1 << 20
-_LONGEST_STEM_BYTES = 150
 _UNREADABLE = ""
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -44,7 +43,7 @@ class LocalDestination(Declared):
     @field_validator("prefix")
     @classmethod
     def _inside_the_folder(cls, prefix: str) -> str:
-        if prefix and not _is_inside(prefix):
+        if prefix and not is_inside(prefix):
             raise ValueError("prefix is a sub-folder such as exports/daily: no leading or trailing slash, no . or ..")
         return prefix
 
@@ -92,7 +91,7 @@ class LocalDisk:
     def discard_unfinished(self, key: str, attempt: str) -> None:
         """Removes the temporary file of an attempt that died while sending this key."""
         with self._reported(key), suppress(FileNotFoundError), self._folder_of(key, creates=False) as folder:
-            os.unlink(_part_name(key.rpartition("/")[2], attempt), dir_fd=folder)
+            os.unlink(part_name(key.rpartition("/")[2], attempt), dir_fd=folder)
 
     def check(self) -> Failure | None:
         """Why nothing could be written there now; None if all looks well. Writes nothing itself."""
@@ -112,7 +111,7 @@ class LocalDisk:
     def _folder_of(self, key: str, *, creates: bool) -> Iterator[int]:
         """A handle on the folder that holds a key; of the folders on the way to it none may be a link."""
         path = f"{self.prefix}/{key}" if self.prefix else key
-        if not _is_inside(path):
+        if not is_inside(path):
             raise ValueError(f"the key {key!r} leads out of the destination's folder")
         if creates and self.creates_root:
             self.root.mkdir(parents=True, exist_ok=True)
@@ -134,11 +133,6 @@ class LocalDisk:
             raise DeliveryError(f"Writing {self.address(key)}", local_failure(error)) from error
 
 
-def _is_inside(path: str) -> bool:
-    """Whether a path can't lead out of the folder that it starts in."""
-    return "\0" not in path and all(segment not in ("", ".", "..") for segment in path.split("/"))
-
-
 def _enter(parent: int, segment: str, *, creates: bool) -> int:
     try:
         return os.open(segment, _FOLDER, dir_fd=parent)
@@ -152,7 +146,7 @@ def _enter(parent: int, segment: str, *, creates: bool) -> int:
 
 
 def _write(source: RawIOBase, folder: int, name: str, upload: Upload) -> None:
-    part = _part_name(name, upload.attempt)
+    part = part_name(name, upload.attempt)
     try:
         _copy(source, folder, part, upload)
         os.rename(part, name, src_dir_fd=folder, dst_dir_fd=folder)
@@ -204,12 +198,6 @@ def _checksum(folder: int, name: str) -> str | None:
             return hashlib.file_digest(file, "sha256").hexdigest()
     finally:
         os.close(handle)
-
-
-def _part_name(name: str, attempt: str) -> str:
-    """`.<name>.<attempt>.part`; a long name is shortened to a hash, for the disk allows 255 bytes."""
-    stem = name if len(name.encode()) <= _LONGEST_STEM_BYTES else hashlib.sha256(name.encode()).hexdigest()
-    return f".{stem}.{re.sub(r'[^A-Za-z0-9_-]', '-', attempt)[:64]}.part"
 
 
 _CHANGED = Failure(

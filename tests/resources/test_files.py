@@ -25,6 +25,7 @@ from ctexport_dagster.resources.files import FilesSource
 from ctexport_dagster.resources.files_csv import csv_batches
 from ctexport_dagster.resources.files_ndjson import NdjsonReader, ndjson_batches, read_fast
 from ctexport_dagster.resources.files_ndjson_exact import read_exactly
+from ctexport_dagster.resources.files_parquet_wide import COLUMNS_AT_ONCE, wide_batches
 
 DAY = "2026-11-01"
 
@@ -219,6 +220,16 @@ def test_parquet_text_that_is_not_utf_8_is_refused_wherever_it_stands(tmp_path: 
     nested = pa.StructArray.from_arrays([broken.take(pa.array([1, 0]))], ["token"])
     parquet(tmp_path, pa.table({"clevertapId": ["a", "b"], "x": broken, "device": nested}))
     assert [row[:2] for row in lost_of(tmp_path)] == [("invalid_text", "device"), ("invalid_text", "x")]
+
+
+def test_a_wide_and_long_row_group_reads_as_it_stands(tmp_path: Path):
+    names = ["a", "a.b", *(f"c{place}" for place in range(COLUMNS_AT_ONCE * 2))]
+    table = pa.table({name: pa.array([f"{name}-{row}" for row in range(50)]) for name in names})
+    path = parquet(tmp_path, table.append_column("device", pa.array([{"token": "t", "os": None}] * 50)))
+    with pq.ParquetFile(path) as file:
+        tables = list(wide_batches(file, 0, batch_rows=20))
+        assert [part.num_rows for part in tables] == [20, 20, 10]
+        assert pa.concat_tables(tables).equals(file.read())
 
 
 def test_a_parquet_file_without_rows_still_names_its_columns(tmp_path: Path):
