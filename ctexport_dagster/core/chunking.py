@@ -10,12 +10,14 @@ Source: REQUIREMENTS P10.
 """
 
 import hashlib
+import itertools
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 import polars as pl
 
@@ -48,18 +50,17 @@ def write_chunks(
     `threads` + 3 slices, of 4 MB of values each (Parquet 16 MB).
     """
     layout = ChunkLayout(open_format(declared, plan), open_packing(declared), chunk_bytes)
-    open_chunk: _OpenChunk | None = None
-    index = 0
-    for block in _blocks(frames, layout, threads):
-        if open_chunk and not open_chunk.has_room_for(block):
-            yield open_chunk.close()
-            open_chunk = None
-        if open_chunk is None:
-            open_chunk = _OpenChunk(layout, folder, f"{instance:03d}-{index:05d}.{declared.extension}", instance, index)
-            index += 1
-        open_chunk.append(block)
-    if open_chunk:
-        yield open_chunk.close()
+    blocks = _blocks(frames, layout, threads)
+    block = next(blocks, None)
+    for index in itertools.count():
+        if block is None:
+            break
+        with _OpenChunk(layout, folder / f"{instance:03d}-{index:05d}.{declared.extension}") as chunk:
+            chunk.append(block)
+            while (block := next(blocks, None)) and chunk.has_room_for(block):
+                chunk.append(block)
+            staged = chunk.finished(instance, index)
+        yield staged
     sync_folder(folder)
 
 
@@ -139,12 +140,10 @@ def _blocks(frames: Iterable[pl.DataFrame], layout: ChunkLayout, threads: int) -
 class _OpenChunk:
     """The file that is being written: its bytes go out as they come, its checksum with them."""
 
-    def __init__(self, layout: ChunkLayout, folder: Path, file: str, instance: int, index: int) -> None:
+    def __init__(self, layout: ChunkLayout, path: Path) -> None:
         self._layout = layout
-        self._file = file
-        self._instance = instance
-        self._index = index
-        self._handle = (folder / file).open("wb")
+        self._path = path
+        self._handle = path.open("wb")
         self._checksum = hashlib.sha256()
         self._parts: list[Packed] = []
         self._row_groups: list[RowGroup] = []
@@ -154,9 +153,11 @@ class _OpenChunk:
         self._write(layout.packing.header)
         self._add(layout.packing.pack(memoryview(layout.format.head)))
 
-    def has_room_for(self, block: Block) -> bool:
-        tail_bytes = self._layout.packing.packed_bytes_at_most(self._tail_bytes + block.tail_bytes)
-        return self._bytes + len(block.packed.content) + tail_bytes <= self._layout.chunk_bytes
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._handle.close()
 
     def append(self, block: Block) -> None:
         self._add(block.packed)
@@ -165,25 +166,42 @@ class _OpenChunk:
         if block.row_group:
             self._row_groups.append(block.row_group)
 
-    def close(self) -> StagedChunk:
-        packing = self._layout.packing
-        self._add(packing.pack(memoryview(self._layout.format.tail(self._row_groups))))
-        self._write(packing.trailer(self._parts))
+    def has_room_for(self, block: Block) -> bool:
+        """Whether the file, ended after this block, would not be too large.
+
+        The true tail is only made where an estimate from above doesn't fit: it takes long with many row groups.
+        """
+        room = self._layout.chunk_bytes - self._bytes - len(block.packed.content)
+        if self._layout.packing.bytes_at_most(self._tail_bytes + block.tail_bytes) <= room:
+            return True
+        row_groups = [*self._row_groups, block.row_group] if block.row_group else []
+        tail, trailer = self._ending(row_groups)
+        return len(tail.content) + len(trailer) <= room
+
+    def finished(self, instance: int, index: int) -> StagedChunk:
+        """Ends the file and makes it durable."""
+        tail, trailer = self._ending(self._row_groups)
+        self._write(tail.content)
+        self._write(trailer)
         self._handle.flush()
         os.fsync(self._handle.fileno())
-        self._handle.close()
         return StagedChunk(
-            file=self._file,
-            instance=self._instance,
-            index=self._index,
+            file=self._path.name,
+            instance=instance,
+            index=index,
             rows=self._row_count,
             bytes=self._bytes,
             sha256=self._checksum.hexdigest(),
         )
 
+    def _ending(self, row_groups: Sequence[RowGroup]) -> tuple[Packed, bytes]:
+        """The file's tail, packed, and what the packing adds after it."""
+        tail = self._layout.packing.pack(memoryview(self._layout.format.tail(row_groups)))
+        return tail, self._layout.packing.trailer([*self._parts, tail])
+
     def _add(self, packed: Packed) -> None:
         self._write(packed.content)
-        self._parts.append(Packed(memoryview(b""), packed.raw_bytes, packed.crc))
+        self._parts.append(replace(packed, content=memoryview(b"")))
 
     def _write(self, content: bytes | memoryview) -> None:
         self._handle.write(content)

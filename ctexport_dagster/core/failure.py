@@ -61,13 +61,13 @@ UNREACHABLE = Verdict(
     "the network, a proxy, or the destination's service is down",
     "It is tried again by itself; if it stays, check the endpoint's name and the network",
 )
-_STUMBLED = Verdict(
+STUMBLED = Verdict(
     "transient",
     "the service could not answer just now",
     "it is overloaded or being restarted",
     "It is tried again by itself; nothing to do",
 )
-_SLOW_DOWN = Verdict(
+SLOW_DOWN = Verdict(
     "transient",
     "the service asked us to slow down",
     "too many requests at once",
@@ -94,12 +94,12 @@ HTTP_STATUSES: Mapping[int, Verdict] = {
         "Compare the name in the destination's file with the real one, letter by letter",
     ),
     408: UNREACHABLE,
-    425: _STUMBLED,
-    429: _SLOW_DOWN,
-    500: _STUMBLED,
-    502: _STUMBLED,
-    503: _STUMBLED,
-    504: _STUMBLED,
+    425: STUMBLED,
+    429: SLOW_DOWN,
+    500: STUMBLED,
+    502: STUMBLED,
+    503: STUMBLED,
+    504: STUMBLED,
 }
 """What a status means where the error's code says nothing more precise."""
 

@@ -78,7 +78,9 @@ class SortedRun:
                 self._ahead = group
                 return None
             self._ahead = None
-            if wanted is None or wanted.is_within(first, _last(file, index)):
+            last = _last(file, index)
+            # A group that reaches beyond `upper` may hold what a later range wants.
+            if wanted is None or last >= upper or wanted.is_within(first, last):
                 return self._decode(file, index)
         return None
 

@@ -10,7 +10,7 @@ class Tuning:
     """Row and byte limits; whichever is reached first counts. Bytes are of decoded rows in memory."""
 
     slice_rows: int = 60_000
-    slice_bytes: int = 32 * MB
+    slice_bytes: int = 16 * MB
     """A slice, the unit in which rows are held: 60 k rows of 25 columns are some 20 MB."""
     spill_bytes: int = 24 * MB
     """Rows that are gathered before they are spilled, bucket by bucket."""

@@ -27,4 +27,6 @@ RESOURCE_KINDS: Mapping[str, ResourceKind] = {
     "files": ResourceKind("source", "ctexport_dagster.resources.files", "FilesSource"),
     "demo": ResourceKind("source", "ctexport_dagster.resources.demo", "DemoSource"),
     "local": ResourceKind("destination", "ctexport_dagster.resources.local", "LocalDestination"),
+    "s3": ResourceKind("destination", "ctexport_dagster.resources.s3", "S3Destination"),
+    "gcs": ResourceKind("destination", "ctexport_dagster.resources.gcs", "GcsDestination"),
 }

@@ -7,7 +7,6 @@ Source: draft-ietf-secsh-filexfer-02, and OpenSSH's PROTOCOL for the extensions.
 
 from collections import deque
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 from struct import Struct, error
 from typing import Literal, Protocol
@@ -108,11 +107,10 @@ class SftpSession:
                 position += len(block)
             while waiting:
                 self._done("write", waiting.popleft())
-        finally:
-            # A refusal or a fault of the staged file: the answers still under way belong to nobody afterwards.
-            while waiting:
-                with suppress(Refused):
-                    self._done("write", waiting.popleft())
+        except Refused:
+            for number in waiting:
+                self._answer(number)
+            raise
 
     def size(self, handle: Handle) -> int | None:
         """The bytes that an open file has by now; None where the server may not or can't tell."""

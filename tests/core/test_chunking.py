@@ -5,6 +5,7 @@ import hashlib
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
@@ -32,7 +33,6 @@ PLAN = ColumnPlan(
     )
 )
 TEXT_TYPES = ["csv", "json", "xml"]
-HEADS = {"csv": b"identity,clevertapId,Name,Visits\r\n", "json": b"", "xml": None}
 
 
 @dataclass(frozen=True)
@@ -80,8 +80,8 @@ def body(content: bytes, type_: str) -> bytes:
 
 
 @pytest.mark.parametrize("type_", TEXT_TYPES)
-@settings(max_examples=15)
-@given(st.integers(1, 400), st.integers(1, 30_000), st.integers(0, 9))
+@settings(max_examples=8)
+@given(st.integers(1, 300), st.integers(1, 30_000), st.integers(0, 9))
 @pytest.mark.req("P10")
 def test_chunks_one_after_the_other_are_the_whole(type_: str, count: int, chunk_bytes: int, seed: int) -> None:
     frame = profiles(count, seed)
@@ -92,8 +92,8 @@ def test_chunks_one_after_the_other_are_the_whole(type_: str, count: int, chunk_
     )
 
 
-@settings(max_examples=10)
-@given(st.integers(1, 300), st.integers(5_000, 60_000), st.integers(0, 9))
+@settings(max_examples=6)
+@given(st.integers(1, 300), st.integers(20_000, 60_000), st.integers(0, 9))
 @pytest.mark.req("P10")
 def test_parquet_chunks_one_after_the_other_are_the_whole(count: int, chunk_bytes: int, seed: int) -> None:
     frame = profiles(count, seed)
@@ -105,14 +105,14 @@ def test_parquet_chunks_one_after_the_other_are_the_whole(count: int, chunk_byte
 
 @pytest.mark.parametrize("compression", ["fast", "small"])
 @pytest.mark.parametrize("type_", TEXT_TYPES)
-@settings(max_examples=8)
+@settings(max_examples=4)
 @given(st.integers(20_000, 60_000), st.integers(0, 9))
 @pytest.mark.req("P10")
 def test_every_chunk_but_the_last_closes_between_90_and_100_percent(
     type_: str, compression: str, chunk_bytes: int, seed: int
 ) -> None:
     declared = Format.model_validate({"type": type_, "compression": compression})
-    sizes = [chunk.bytes for chunk in write([profiles(4_000, seed)], declared, chunk_bytes).chunks]
+    sizes = [chunk.bytes for chunk in write([profiles(3_000, seed)], declared, chunk_bytes).chunks]
     assert len(sizes) > 2
     assert [size for size in sizes if size > chunk_bytes] == []
     assert [size for size in sizes[:-1] if size < 0.9 * chunk_bytes] == []
@@ -140,15 +140,15 @@ def test_a_record_larger_than_a_chunk_makes_one_of_its_own(type_: str) -> None:
 
 
 @pytest.mark.parametrize("type_", [*TEXT_TYPES, "parquet"])
-@settings(max_examples=8)
+@settings(max_examples=4)
 @given(st.lists(st.integers(0, 900), max_size=6), st.sampled_from([1, 2, 4]))
 @pytest.mark.req("P10", "B2")
 def test_the_bytes_do_not_depend_on_batches_or_threads(type_: str, cuts: list[int], threads: int) -> None:
     frame = profiles(900)
     declared = Format.model_validate({"type": type_})
     edges = [0, *sorted(cuts), 900]
-    batches = [frame.slice(start, stop - start) for start, stop in zip(edges, edges[1:], strict=False)]
-    assert write([frame], declared, 40_000, threads=1) == write(batches, declared, 40_000, threads)
+    batches = [frame.slice(start, stop - start) for start, stop in pairwise(edges)]
+    assert write([frame], declared, 60_000, threads=1) == write(batches, declared, 60_000, threads)
 
 
 @pytest.mark.req("B1", "P10")
@@ -173,7 +173,7 @@ def test_a_text_file_is_one_gzip_member_that_the_gzip_program_accepts(compressio
     (chunk,) = write_chunks([profiles(60_000)], declared, PLAN, tmp_path, 0, 100_000_000, 2)
     assert subprocess.run(["gzip", "-t", tmp_path / chunk.file], check=False).returncode == 0
     assert (tmp_path / chunk.file).read_bytes().count(b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff") == 1
-    assert duckdb.sql(f"SELECT count(*) FROM '{tmp_path / chunk.file}'").fetchone() == (60_000,)
+    assert duckdb.sql(f"SELECT count(*) FROM '{tmp_path / chunk.file}'").fetchall() == (60_000,)
 
 
 @pytest.mark.req("P11")
@@ -203,7 +203,7 @@ def test_an_empty_parquet_file_has_the_schema_of_a_full_one(style: str, tmp_path
     (tmp_path / "empty.parquet").write_bytes(empty_file(declared, PLAN))
     (chunk,) = write_chunks([profiles(5)], declared, PLAN, tmp_path, 0, 100_000_000, 1)
     assert parquet.read_schema(tmp_path / chunk.file) == parquet.read_schema(tmp_path / "empty.parquet")
-    assert duckdb.sql(f"SELECT count(*) FROM '{tmp_path / 'empty.parquet'}'").fetchone() == (0,)
+    assert duckdb.sql(f"SELECT count(*) FROM '{tmp_path / 'empty.parquet'}'").fetchall() == (0,)
 
 
 @pytest.mark.req("P10")

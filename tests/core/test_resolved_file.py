@@ -88,9 +88,13 @@ def test_a_file_that_was_cut_off_is_not_read_as_a_shorter_one(tmp_path: Path) ->
 
 
 def test_a_writer_left_by_an_error_leaves_no_readable_file(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError), ResolvedWriter(tmp_path / "rows.arrow", PLAN) as writer:
-        writer.write(ROWS)
-        raise RuntimeError
+    def interrupted() -> None:
+        with ResolvedWriter(tmp_path / "rows.arrow", PLAN) as writer:
+            writer.write(ROWS)
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        interrupted()
     with pytest.raises(pa.ArrowInvalid):
         list(read_resolved(tmp_path / "rows.arrow"))
 

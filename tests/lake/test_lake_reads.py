@@ -1,6 +1,8 @@
 """Reads: as of any day, slice by slice, with bases or without."""
 
+from dataclasses import replace
 from pathlib import Path
+from zlib import crc32
 
 import polars as pl
 import pytest
@@ -134,6 +136,18 @@ def test_what_several_days_touched_is_told_with_the_state_before_them(tmp_path: 
     assert sum(change.created.height for change in changes) == 2
     assert sum(change.updated.height for change in changes) == 20
     assert sum(part.superseded for part in parts) == sum(part.logged for part in parts) - 22
+
+
+@pytest.mark.req("P25")
+def test_a_row_group_without_a_touched_profile_of_one_range_still_serves_the_next(tmp_path: Path) -> None:
+    days = Days(tmp_path, mode="changes", tuning=replace(TINY, slice_rows=1, group_rows=9))
+    new, low, high = "id3", "id2", "id0"
+    assert crc32(b"id3") < crc32(b"id2") < 2**31 <= crc32(b"id0")
+    days.put(1, [{"clevertapId": low, "Plan": "x"}, {"clevertapId": high, "Plan": "x"}])
+    days.put(2, [{"clevertapId": new, "Plan": "y"}, {"clevertapId": high, "Plan": "y"}])
+    parts = days.touched(2)
+    assert [part.after["clevertapId"].to_list() for part in parts] == [[new], [high]]
+    assert [part.before["clevertapId"].to_list() for part in parts] == [[], [high]]
 
 
 @pytest.mark.req("B10")

@@ -46,7 +46,7 @@ class Packing(Protocol):
         """The bytes after all parts."""
         ...
 
-    def packed_bytes_at_most(self, raw_bytes: int) -> int:
+    def bytes_at_most(self, raw_bytes: int) -> int:
         """What a part of this size, with the trailer, can come to at worst."""
         ...
 
@@ -69,7 +69,7 @@ class Plain:
     def trailer(self, parts: Sequence[Packed]) -> bytes:
         return b""
 
-    def packed_bytes_at_most(self, raw_bytes: int) -> int:
+    def bytes_at_most(self, raw_bytes: int) -> int:
         return raw_bytes
 
 
@@ -86,7 +86,7 @@ class _Gzip:
             raw_bytes += part.raw_bytes
         return _LAST_BLOCK + crc.to_bytes(4, "little") + (raw_bytes % 2**32).to_bytes(4, "little")
 
-    def packed_bytes_at_most(self, raw_bytes: int) -> int:
+    def bytes_at_most(self, raw_bytes: int) -> int:
         """Deflate stores what it can't compress, in blocks with 5 bytes of overhead for 16 KB or more."""
         return raw_bytes + raw_bytes // 1000 + 64
 
