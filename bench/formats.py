@@ -56,14 +56,14 @@ def _compare(arguments: argparse.Namespace) -> None:
         for name in arguments.only:
             results[name].append(_in_child(arguments, name))
     print(f"{arguments.rows:,} profiles, {25 + arguments.properties} columns, medians of {arguments.repeats}")
-    print(f"{'':16}{'wall s':>9}{'MB':>9}{'peak MB':>9}   wall and size against")
+    print(f"{'':16}{'wall s':>9}{'cpu s':>9}{'MB':>9}{'peak MB':>9}   wall and size against")
     medians = {
         name: {key: statistics.median(run[key] for run in runs) for key in runs[0]} for name, runs in results.items()
     }
     for name, median in medians.items():
         print(
-            f"{name:16}{median['seconds']:9.2f}{median['bytes'] / 1e6:9.1f}{median['peak_bytes'] / 1e6:9.0f}   "
-            + _against(name, medians)
+            f"{name:16}{median['seconds']:9.2f}{median['cpu_seconds']:9.2f}{median['bytes'] / 1e6:9.1f}"
+            f"{median['peak_bytes'] / 1e6:9.0f}   " + _against(name, medians)
         )
 
 
@@ -86,10 +86,10 @@ def _in_child(arguments: argparse.Namespace, name: str) -> dict[str, float]:
 def _measured(arguments: argparse.Namespace) -> dict[str, float]:
     work = _work(arguments)
     with _PeakMemory() as memory:
-        start = time.perf_counter()
+        start, cpu_start = time.perf_counter(), time.process_time()
         size = work()
-        seconds = time.perf_counter() - start
-    return {"seconds": seconds, "bytes": size, "peak_bytes": memory.peak_bytes}
+        seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - cpu_start
+    return {"seconds": seconds, "cpu_seconds": cpu_seconds, "bytes": size, "peak_bytes": memory.peak_bytes}
 
 
 def _work(arguments: argparse.Namespace) -> Callable[[], int]:

@@ -8,6 +8,7 @@
 <state>/scratch/…                       spilled rows of a run at work; swept
 """
 
+import shutil
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,11 +16,12 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from ctexport_dagster.core.atomic import write_bytes
-from ctexport_dagster.core.errors import Busy
+from ctexport_dagster.core.delivery_record import latest_manifest
+from ctexport_dagster.core.errors import Busy, StagingMissing
 from ctexport_dagster.core.export import Export
 from ctexport_dagster.core.interval import Cadence, Interval
 from ctexport_dagster.core.source import SourceDeclaration
-from ctexport_dagster.core.staging import StagingArea
+from ctexport_dagster.core.staging import Resolved, StagingArea
 from ctexport_dagster.core.versions import Versions
 from ctexport_dagster.lake import Lake
 
@@ -101,6 +103,29 @@ class Line:
 
     def staging(self, partition: str) -> StagingArea:
         return self.folders.staging(self.name, partition)
+
+    def check_unedited(self, partition: str, staged: Resolved) -> None:
+        """Refuses rows that were resolved for another identity, other columns or another format than declared now.
+
+        Raises:
+            StagingMissing: the declaration was edited since; the message says what to materialize.
+        """
+        if staged.content_version != self.export.content_version:
+            raise StagingMissing(
+                f"Reading what {self.name}/identity_resolved_profiles staged for {partition}",
+                "identity, columns or format were edited since",
+                f"Materialize {self.name}/identity_resolved_profiles for {partition} again, and what follows it.",
+            )
+
+    def sweep_staging(self, current: str) -> None:
+        """Removes the staged files of partitions that were delivered, but for the current one's.
+
+        A later re-run of theirs begins with `identity_resolved_profiles` again.
+        """
+        for area in (self.folders.root / "staging" / self.name).iterdir():
+            record = self.folders.deliveries(self.name) / area.name
+            if area.name != current and latest_manifest(record) is not None:
+                shutil.rmtree(area, ignore_errors=True)
 
     def versions(self) -> Versions:
         """The versions of the declaration that have run so far."""

@@ -38,6 +38,7 @@ KEYS: dict[str, pl.DataType] = {
     "subscriptionGroups": pl.String(),
     "instanceId": pl.Int32(),
 }
+STEPS = ("set", "set", "back", "remove", "device", "ids", "groups", "identity", "move", "delete", "merge")
 ELSEWHERE = 7
 """An instance that no profile of a history belongs to."""
 GROUPS = ('{"news":"Subscribed"}', '{"news":"Unsubscribed"}', '{"news":"Subscribed","sms":"Unsubscribed"}')
@@ -132,8 +133,7 @@ def _step(draw: st.DrawFn, world: World, at_start: State) -> None:
             world.tokens += 1
             now["deviceToken"] = f"token{world.tokens}"
         case "ids":
-            ids = now["clevertapIds"]
-            assert isinstance(ids, list)
+            ids = _ids(now)
             now["clevertapIds"] = draw(st.sampled_from([ids[::-1], [*ids, f"old-{profile}"], ids + ids[:1]]))
         case "groups":
             now["subscriptionGroups"] = draw(st.sampled_from((*GROUPS, None)))
@@ -141,19 +141,22 @@ def _step(draw: st.DrawFn, world: World, at_start: State) -> None:
             now["identity"] = draw(st.sampled_from([None, [profile.upper()], ["n1", profile.upper()], ["x", "x"]]))
         case "move":
             now["instanceId"] = draw(st.sampled_from([None, 4, 5]))
-        case "delete":
-            del world.living[profile]
-            world.say_gone(profile)
-            return
-        case "merge":
-            other = draw(st.sampled_from(IDS))
-            if other != profile and other in world.living:
-                ids, more = now["clevertapIds"], world.living[other]["clevertapIds"]
-                assert isinstance(ids, list)
-                assert isinstance(more, list)
-                now["clevertapIds"] = [*ids, *(i for i in more if i not in ids)]
-                del world.living[other]
-    world.say(profile)
+        case _:
+            _merge(world, profile, draw(st.sampled_from(IDS)))
+
+
+def _merge(world: World, profile: str, other: str) -> None:
+    """The profile takes another one in: it lists the other's ids, and the other is gone without a word."""
+    if other != profile and other in world.living:
+        gone = world.living.pop(other)
+        now = world.living[profile]
+        now["clevertapIds"] = list(dict.fromkeys([*_ids(now), *_ids(gone)]))
+
+
+def _ids(profile: Mapping[str, object]) -> list[str]:
+    ids = profile.get("clevertapIds") or []
+    assert isinstance(ids, list)
+    return ids
 
 
 def _set_some(draw: st.DrawFn, world: World, profile: Profile) -> None:
@@ -211,12 +214,11 @@ def changed(before: State, after: State) -> set[str]:
 
 def compared(profile: Profile) -> object:
     """What makes a change of a profile: identifiers, groups, properties, preferences, instance; never its device."""
-    identity, ids = profile.get("identity") or (), profile.get("clevertapIds") or ()
-    assert isinstance(identity, list | tuple)
-    assert isinstance(ids, list | tuple)
+    identity = profile.get("identity") or []
+    assert isinstance(identity, list)
     return (
         tuple(identity),
-        frozenset(ids),
+        frozenset(_ids(profile)),
         profile.get("subscriptionGroups"),
         profile.get("instanceId"),
         fields_of(profile),
@@ -262,9 +264,7 @@ def _after_changes(before: State, given: Given, absent: Iterable[str]) -> State:
         key, updated = str(row["clevertapId"]), row.get("updatedAt")
         at = (updated if isinstance(updated, datetime) else datetime.min.replace(tzinfo=UTC), number)
         hear(key, at, None if row.get("deleted") else row)
-        ids = row.get("clevertapIds") or ()
-        assert isinstance(ids, list | tuple)
-        for merged in ids:
+        for merged in _ids(row):
             if merged != key and not row.get("deleted"):
                 hear(merged, at, None)
     after = dict(before)

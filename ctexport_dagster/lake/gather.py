@@ -1,7 +1,7 @@
 """Taking a partition's input in: normalised batch by batch, spilled by range of h, the refused rows set apart."""
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -12,6 +12,7 @@ from ctexport_dagster.core.normalise_keys import KEY_NAMES
 from ctexport_dagster.core.profile import PREFERENCES
 from ctexport_dagster.core.schema import Field, SourceSchema, ValueType
 from ctexport_dagster.core.source import ProfileInput, RawBatch, SourceDeclaration, SourceMode
+from ctexport_dagster.lake.known import KnownRows
 from ctexport_dagster.lake.notes import NOTE_COLUMNS, held_notes, merged_notes, moved_notes
 from ctexport_dagster.lake.places import Places
 from ctexport_dagster.lake.refused import RefusedRows
@@ -47,7 +48,9 @@ class Gathering:
     is_first: bool
     """Nothing lies before the partition."""
     may_move: bool
-    """An earlier partition named instances itself, so that any profile may stand elsewhere than its hash says."""
+    """The source names instances itself, so that any profile may stand elsewhere than its hash says."""
+    known: KnownRows | None
+    """The state before, where rows that stand in it as they are may be passed over."""
 
     def spills(self, row_estimate: int, row_bytes: int) -> tuple[Spill, Spill]:
         """Where rows and notes go: buckets a little smaller than a slice, by what is known beforehand."""
@@ -56,13 +59,13 @@ class Gathering:
         rows = Spill(self.folder / "rows", buckets, self.tuning.spill_bytes)
         return rows, Spill(self.folder / "notes", buckets, self.tuning.spill_bytes // 4)
 
-    def notes(self, normalised: Normalised) -> Iterator[pl.DataFrame]:
+    def notes(self, frame: pl.DataFrame, quarantined: pl.DataFrame) -> Iterator[pl.DataFrame]:
         """What a batch's rows say about others, as far as it matters in this mode."""
-        frame, count = normalised.frame, self.instance_count
+        count = self.instance_count
         if self.mode == "changes" or not self.is_first:
             yield merged_notes(frame, count)
         if self.mode == "snapshot":
-            yield held_notes(normalised.quarantined, count)
+            yield held_notes(quarantined, count)
         yield moved_notes(frame if self.may_move else _named(frame, count), count)
 
 
@@ -77,13 +80,11 @@ class Gathered:
     present: tuple[Field, ...] = ()
     living: int = 0
     """Living rows that could be used."""
-    given: int = 0
-    """Rows that could be used, marked deletions among them."""
     names_instances: bool = False
 
     @property
     def row_bytes(self) -> int:
-        return max(1, self.rows.bytes // self.given) if self.given else 1
+        return max(1, self.rows.bytes // self.rows.row_count) if self.rows.row_count else 1
 
     def notes_on(self, instance: int, part: Part, *, anywhere: bool) -> pl.DataFrame:
         """The notes on an instance; those of all homes, where profiles may stand elsewhere than their hash says."""
@@ -104,6 +105,7 @@ def gather(
     gathered: Gathered | None = None
     read = 0
     for raw in given.batches():
+        gathering = replace(gathering, may_move=gathering.may_move or "instanceId" in raw.frame.columns)
         normalised = normaliser.normalise(raw)
         if gathered is None:
             gathered = Gathered(*gathering.spills(given.row_estimate, _bytes_per_row(normalised.frame)), refused)
@@ -122,12 +124,12 @@ def gather(
 def _take(gathered: Gathered, normalised: Normalised, gathering: Gathering) -> None:
     frame = normalised.frame
     gathered.refused.add(normalised.quarantined)
-    gathered.rows.add(frame)
-    for notes in gathering.notes(normalised):
-        gathered.notes.add(notes)
-    gathered.names_instances |= not _named(frame, gathering.instance_count).is_empty()
-    gathered.given += frame.height
     gathered.living += frame.height - int(frame["deleted"].sum())
+    gathered.names_instances |= not _named(frame, gathering.instance_count).is_empty()
+    told = frame.filter(~gathering.known.recognise(frame)) if gathering.known else frame
+    gathered.rows.add(told)
+    for notes in gathering.notes(told, normalised.quarantined):
+        gathered.notes.add(notes)
 
 
 def _named(frame: pl.DataFrame, instance_count: int) -> pl.DataFrame:
@@ -148,24 +150,3 @@ def _with_named(present: tuple[Field, ...], named: tuple[str, ...]) -> tuple[Fie
 
 def _unknown(name: str) -> Field:
     return Field("preference" if name in PREFERENCES else "property", name, ValueType.UNKNOWN)
-
-
-def typed(pieces: Iterable[pl.DataFrame], columns: dict[str, pl.DataType], fields: tuple[Field, ...]) -> pl.DataFrame:
-    """Pieces of profile frames, whose fields may stand in columns of narrower types, as one frame of these columns."""
-    targets = {Field(f.role, f.name, narrow).column: f.column for f in fields for narrow in ValueType}
-    frames = [_cast(piece, columns, targets) for piece in pieces]
-    return pl.concat(frames) if frames else pl.DataFrame(schema=columns)
-
-
-def _cast(piece: pl.DataFrame, columns: dict[str, pl.DataType], targets: dict[str, str]) -> pl.DataFrame:
-    sources: dict[str, list[str]] = {}
-    for name in piece.columns:
-        sources.setdefault(targets.get(name, name), []).append(name)
-    return piece.select(_value(sources.get(name, []), dtype).alias(name) for name, dtype in columns.items())
-
-
-def _value(sources: list[str], dtype: pl.DataType) -> pl.Expr:
-    if not sources:
-        return pl.lit(None, dtype=dtype)
-    values = [pl.col(name).cast(dtype) for name in sources]
-    return values[0] if len(values) == 1 else pl.coalesce(values)

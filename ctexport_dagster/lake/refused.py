@@ -44,8 +44,10 @@ class RefusedRows:
         return self._path.name
 
     def discard(self) -> None:
+        """Takes everything back; rows may be added anew."""
         if self._writer is not None:
             self._writer.close()
+        self._writer, self.count, self.identified = None, 0, 0
         self._part.unlink(missing_ok=True)
         self._path.unlink(missing_ok=True)
 

@@ -37,7 +37,8 @@ class Spill:
     def __init__(self, folder: Path, buckets: int, most_bytes: int) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder, self._most_bytes = folder, most_bytes
-        self.buckets, self.bytes = buckets, 0
+        self.buckets = buckets
+        self.row_count = self.bytes = 0
         self._held: list[pl.DataFrame] = []
         self._held_bytes = 0
         self._pieces: dict[tuple[int, int], list[_Piece]] = {}
@@ -122,6 +123,7 @@ class Spill:
                 self._pieces.setdefault(bucket, []).append(_Piece(path, batch))
                 self._rows[bucket] = self._rows.get(bucket, 0) + size
         self.bytes += table.nbytes
+        self.row_count += table.num_rows
 
 
 def _decode(piece: _Piece) -> pl.DataFrame:

@@ -24,6 +24,8 @@ class Tuning:
     base_after_logs: int = 30
     base_after_share: float = 0.5
     """A base is worth its writing once more logs, or a larger share of rows, lie above the one below."""
+    most_known_rows: int = 8_000_000
+    """The largest state whose hashes are held in memory while a snapshot is compared with it, at 13 bytes a row."""
     most_layers: int = 64
     """A read of more layers first folds the oldest of them into one, in scratch."""
 

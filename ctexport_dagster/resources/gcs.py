@@ -1,11 +1,12 @@
 """Google Cloud Storage as a destination: a bucket that roles/storage.objectCreator alone lets us write into.
 
-That role can neither replace nor delete, so every upload carries the precondition that nothing lies under its key, unless
-the plan replaces a file. Google's library is imported, and credentials are read, when the first file is put.
+That role can neither replace nor delete, so every upload carries the precondition that nothing lies under its key,
+unless the plan replaces a file. Google's library is imported, and credentials are read, when the first file is put.
 """
 
 import re
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -23,11 +24,13 @@ from ctexport_dagster.core.secret import Secret
 from ctexport_dagster.core.surroundings import Surroundings
 from ctexport_dagster.resources.extras import extra
 from ctexport_dagster.resources.gcs_failures import NAME_TOO_LONG, not_set_up
+from ctexport_dagster.resources.key_prefix import KeyPrefix, prefixed
 
 if TYPE_CHECKING:
     from ctexport_dagster.resources.gcs_client import GcsClient
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
+_KMS_KEY = r"^projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+$"
 _LONGEST_NAME_BYTES = 1024
 _CANARY = b"written by ctexport check --canary; it can be deleted\n"
 
@@ -37,8 +40,8 @@ Seconds = Annotated[float, Field(gt=0, le=3600)]
 class GcsDestination(Declared):
     """A bucket of Google Cloud Storage, as `resources/<name>.yaml` declares it; `name` is the file's stem.
 
-    Without `key_json` and `key_file` the machine's own credentials are used: the service account that it runs as, or what
-    GOOGLE_APPLICATION_CREDENTIALS points to.
+    Without `key_json` and `key_file` the machine's own credentials are used: the service account that it runs as, or
+    what GOOGLE_APPLICATION_CREDENTIALS points to.
     """
 
     type: Literal["gcs"]
@@ -46,7 +49,7 @@ class GcsDestination(Declared):
     description: str | None = None
     bucket: str
     """The bucket's name, exactly as Google has it, without gs://."""
-    prefix: str = ""
+    prefix: KeyPrefix = ""
     """Stands before every key, as a folder: exports/daily."""
     key_json: Secret | None = None
     """The service account's key: the whole JSON text, in an environment variable."""
@@ -54,7 +57,7 @@ class GcsDestination(Declared):
     """The service account's key: the path of its JSON file, relative to the home."""
     project: str | None = None
     """The project that requests are made for; writing needs none."""
-    endpoint_url: str | None = Field(default=None, pattern=r"^https?://[^/\s]+/?$")
+    endpoint_url: str | None = Field(default=None, pattern=r"^https?://[^/@\s]+/?$")
     """Instead of Google's own, for private endpoints and emulators."""
     storage_class: Literal["STANDARD", "NEARLINE", "COLDLINE", "ARCHIVE"] | None = None
     """Else the bucket's default."""
@@ -78,13 +81,6 @@ class GcsDestination(Declared):
             )
         return bucket
 
-    @field_validator("prefix")
-    @classmethod
-    def _is_a_folder(cls, prefix: str) -> str:
-        if prefix and any(segment in ("", ".", "..") for segment in prefix.split("/")):
-            raise ValueError("prefix is a folder such as exports/daily: no leading or trailing slash, no . or ..")
-        return prefix
-
     @model_validator(mode="after")
     def _has_one_key(self) -> "GcsDestination":
         if self.key_json and self.key_file:
@@ -106,7 +102,7 @@ class GcsBucket:
     _lock: Lock = field(init=False, repr=False, default_factory=Lock)
 
     def address(self, key: str) -> str:
-        return f"gs://{self.declared.bucket}/{self._object_name(key)}"
+        return f"gs://{self.declared.bucket}/{prefixed(self.declared.prefix, key)}"
 
     def put(self, upload: Upload) -> PutOutcome:
         """Uploads one file; where one lies there already, it is taken for ours if the plan says that it may be.
@@ -116,13 +112,25 @@ class GcsBucket:
             ConfigurationError: the extra is missing, or the variable of the key isn't set.
         """
         attempted = f"Writing {self.address(upload.key)}"
-        name = self._object_name(upload.key)
+        name = prefixed(self.declared.prefix, upload.key)
         if len(name.encode()) > _LONGEST_NAME_BYTES:
             raise DeliveryError(attempted, NAME_TOO_LONG)
         outcome = self._connected().put(name, upload)
         if isinstance(outcome, Failure):
             raise DeliveryError(attempted, outcome)
         return outcome
+
+    def read(self, key: str) -> Iterator[bytes]:
+        """The bytes under a key, for `ctexport verify`; it takes the right to read (storage.objects.get).
+
+        Raises:
+            FileNotFoundError: nothing lies there.
+            DeliveryError: reading isn't allowed, or failed.
+        """
+        for block in self._connected().read(prefixed(self.declared.prefix, key)):
+            if isinstance(block, Failure):
+                raise DeliveryError(f"Reading {self.address(key)}", block)
+            yield block
 
     def discard_unfinished(self, key: str, attempt: str) -> None:
         """Nothing to do: an upload that died shows nowhere, and Google forgets it after a week."""
@@ -151,9 +159,6 @@ class GcsBucket:
             except DeliveryError as error:
                 return error.failure
         return None
-
-    def _object_name(self, key: str) -> str:
-        return f"{self.declared.prefix}/{key}" if self.declared.prefix else key
 
     def _connected(self) -> "GcsClient":
         """The one client that all uploads share, made by whoever needs it first."""

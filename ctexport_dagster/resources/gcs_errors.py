@@ -21,6 +21,7 @@ from ctexport_dagster.resources.gcs_failures import (
     GCS,
     KMS,
     PROTECTED,
+    READ,
     REPLACE,
     SESSION_LOST,
     UNTRUSTED,
@@ -29,6 +30,7 @@ from ctexport_dagster.resources.gcs_failures import (
 _PHRASES = {
     re.escape(REPLACE): REPLACE,
     re.escape(CREATE): CREATE,
+    re.escape(READ): READ,
     "KMS key": KMS,
     "CRC32C .* doesn't match": DAMAGED,
 }
@@ -58,6 +60,11 @@ def says_it_exists(error: GoogleAPICallError | GoogleAuthError | RequestExceptio
         return False
     code = _code(error)
     return code in (REPLACE, *PROTECTED) or (error.code == 412 and code in (None, EXISTS))
+
+
+def says_no_bucket(error: GoogleAPICallError) -> bool:
+    """Whether a 404 means the bucket; else it means the object."""
+    return isinstance(error.response, Response) and "bucket does not exist" in error.response.text
 
 
 def _answered(error: GoogleAPICallError) -> Failure:

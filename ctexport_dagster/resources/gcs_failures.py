@@ -1,8 +1,8 @@
 """What Google Cloud Storage's errors mean, as data; nothing of Google's is imported here.
 
-Codes, most precise first: the permission that an answer says is missing, the `reason` of its JSON, the error of the token
-endpoint (a key that was disabled shows there, before any request to the bucket), the name of the exception.
-Source: REQUIREMENTS P37, S10, G2; Google's "HTTP status and error codes for JSON".
+Codes, most precise first: the permission that an answer says is missing, the `reason` of its JSON, the error of the
+token endpoint (a key that was disabled shows there, before any request to the bucket), the name of the exception.
+The messages of the first three are those of REQUIREMENTS S10, the causes those of P37 and G2.
 """
 
 from ctexport_dagster.core.errors import ConfigurationError
@@ -10,6 +10,7 @@ from ctexport_dagster.core.failure import HTTP_STATUSES, UNREACHABLE, Failure, F
 
 CREATE = "storage.objects.create"
 REPLACE = "storage.objects.delete"
+READ = "storage.objects.get"
 SESSION_LOST = "uploadSessionLost"
 DAMAGED = "crc32cMismatch"
 STORED_OTHERWISE = "storedOtherwise"
@@ -28,22 +29,28 @@ _NEW_KEY = (
 _NEW_NAMES = "Set on_rerun: new_names in the export's file: changed files then get names of their own"
 _CREDENTIALS_INVALID = Verdict(
     "customer",
-    "invalid Google credentials",
+    "Invalid Google Cloud credentials",
     "the service account's key is invalid or expired: the key or the account was disabled, deleted or replaced",
     _NEW_KEY,
 )
 _DISABLED = Verdict(
     "customer",
-    "access to the bucket is disabled",
-    "the service account's key is invalid or expired, or its role on the bucket was removed or never granted",
-    "Grant it roles/storage.objectCreator on the bucket, as `ctexport policy gcs` prints it. If it has that role, create "
-    "a new JSON key",
+    "All access to this object has been disabled",
+    "the service account's key is invalid or expired, or its role on the bucket was removed or is not configured",
+    "Grant it roles/storage.objectCreator on the bucket, as `ctexport policy gcs` prints it; if it has that role, "
+    "create a new JSON key",
 )
 _REPLACING_DENIED = Verdict(
     "customer",
     "an older file lies under this name, and it may not be replaced",
     "replacing takes the right to delete (storage.objects.delete), which roles/storage.objectCreator doesn't have",
     f"{_NEW_NAMES}. Or grant the role that `ctexport policy gcs` prints for replacing",
+)
+_READING_DENIED = Verdict(
+    "customer",
+    "reading is not allowed there",
+    "delivering takes no right to read, so none was granted",
+    "Grant roles/storage.objectViewer on the bucket if ctexport is to read deliveries back",
 )
 _KEPT = Verdict(
     "customer",
@@ -53,9 +60,9 @@ _KEPT = Verdict(
 )
 _NO_BUCKET = Verdict(
     "customer",
-    "the bucket does not exist",
-    "it was deleted, or its name in the destination's file is not exactly the real one",
-    "Compare the two letter by letter: bucket names must match exactly. If the bucket was deleted, create it again",
+    "The specified GCS bucket does not exist",
+    "the bucket is deleted, or its name in the destination's file is not exactly the one in Google Cloud",
+    "Compare the two letter by letter, for bucket names must match exactly; if the bucket is deleted, create a new one",
 )
 _BILLING = Verdict(
     "customer",
@@ -70,6 +77,7 @@ GCS = FailureTable(
     codes={
         CREATE: _DISABLED,
         REPLACE: _REPLACING_DENIED,
+        READ: _READING_DENIED,
         **dict.fromkeys(PROTECTED, _KEPT),
         "invalid_grant": _CREDENTIALS_INVALID,
         "invalid_client": _CREDENTIALS_INVALID,

@@ -29,4 +29,5 @@ RESOURCE_KINDS: Mapping[str, ResourceKind] = {
     "local": ResourceKind("destination", "ctexport_dagster.resources.local", "LocalDestination"),
     "s3": ResourceKind("destination", "ctexport_dagster.resources.s3", "S3Destination"),
     "gcs": ResourceKind("destination", "ctexport_dagster.resources.gcs", "GcsDestination"),
+    "sftp": ResourceKind("destination", "ctexport_dagster.resources.sftp", "SftpDestination"),
 }

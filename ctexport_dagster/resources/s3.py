@@ -48,7 +48,7 @@ def _bucket_name(declared: object) -> object:
 
 
 class S3Destination(Declared):
-    """A bucket. Without an access key, the credentials that AWS's own tools find are used: environment, role, profile."""
+    """A bucket. Without an access key, what AWS's own tools find is used: environment, role, profile."""
 
     type: Literal["s3"]
     name: str

@@ -6,7 +6,7 @@ secret in its repr, and lets botocore ask for a bucket's region with a HEAD that
 
 from collections.abc import Iterator, Mapping
 from functools import partial
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Protocol, cast
 
 from botocore.config import Config
 from botocore.credentials import (
@@ -70,7 +70,7 @@ class WritingS3(S3Resource):
             config=self._config(),
         )
         client.meta.events.register(PUT, _stay_in_region)
-        return client
+        return cast(S3Client, client)
 
     def _config(self) -> Config:
         """Other services than AWS get the path style, and a signed body, which each of them checks."""
@@ -124,7 +124,7 @@ class _Role(CredentialProvider):
         self._role_arn = role_arn
         self._base = session
 
-    def load(self) -> Credentials:
+    def load(self) -> Credentials:  # pyright: ignore[reportIncompatibleMethodOverride]  (botocore's own says True)
         return self._resource.role_credentials(self._role_arn, self._base)
 
 

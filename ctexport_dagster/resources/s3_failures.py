@@ -24,7 +24,7 @@ INVALID_CREDENTIALS = Verdict(
     "customer",
     "Invalid AWS credentials",
     "AWS credentials are expired or deleted",
-    "Create a new access key ID and secret access key, and put them into the variables that the destination's file names",
+    "Create a new access key ID and secret access key, and put them where the destination's file points",
 )
 ACCESS_DISABLED = Verdict(
     "customer",

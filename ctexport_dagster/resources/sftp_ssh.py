@@ -10,17 +10,23 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from io import StringIO
 from time import monotonic
+from typing import TYPE_CHECKING
 
 import paramiko
+from paramiko.ssh_exception import IncompatiblePeer
 
 from ctexport_dagster.resources.sftp_failures import NoConnection
 from ctexport_dagster.resources.sftp_host_keys import HostKey, HostKeys
 from ctexport_dagster.resources.sftp_protocol import Garbled, SftpSession
 
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
 # Without a handler of its own paramiko's tracebacks of broken connections go to the terminal.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
 _LOST = (OSError, EOFError, Garbled, paramiko.SSHException)
+_INSTANT_SECONDS = 1.0
 _RSA_TYPES = ("rsa-sha2-512", "rsa-sha2-256")
 
 
@@ -87,7 +93,7 @@ class _Link(socket.socket):
     longest_stall_seconds = 0.0
     _stalled_since: float | None = None
 
-    def send(self, data: bytes, flags: int = 0, /) -> int:
+    def send(self, data: "ReadableBuffer", flags: int = 0, /) -> int:
         try:
             sent = super().send(data, flags)
         except TimeoutError:
@@ -133,7 +139,7 @@ def _transport(link: socket.socket, login: Login) -> paramiko.Transport:
         _prefer(transport, login.host_keys.types)
         transport.start_client(timeout=login.timeout_seconds)
         shown = transport.get_remote_server_key()
-    except paramiko.IncompatiblePeer as error:
+    except IncompatiblePeer as error:
         transport.close()
         raise NoConnection("no common algorithm") from error
     except _LOST as error:
@@ -196,6 +202,8 @@ def _session(transport: paramiko.Transport, timeout_seconds: float) -> SftpSessi
     except TimeoutError as error:
         raise NoConnection("timed out") from error
     except _LOST as error:
+        # A lost connection shows on its channels an instant before it shows on itself.
+        transport.join(_INSTANT_SECONDS)
         raise NoConnection("no sftp" if transport.is_active() else "connection lost") from error
 
 

@@ -33,10 +33,11 @@ def format_partition(line: Line, partition: str, *, engine: Engine, run_id: str,
     """Stages the chunks of one partition, instance by instance.
 
     Raises:
-        StagingMissing: `identity_resolved_profiles` has not run for this partition.
+        StagingMissing: `identity_resolved_profiles` has not run, or the declaration was edited since.
     """
     staging = line.staging(partition)
     resolved = staging.resolved()
+    line.check_unedited(partition, resolved)
     plan = plan_from_staged(resolved.columns)
     attempt = uuid.uuid4().hex[:8]
     with staging.attempt("chunks", attempt) as folder:

@@ -28,10 +28,11 @@ def deliver_partition(
     """Delivers what `formatted_chunks` staged for one partition; sends nothing where all of it is there already.
 
     Raises:
-        StagingMissing: `formatted_chunks` has not run for this partition.
+        StagingMissing: `formatted_chunks` has not run for this partition, or the declaration was edited since.
         NamingError, DeliveryError, Busy: see core/delivery.py; nothing is half-visible, and a re-run goes on.
     """
     chunks = line.staging(partition).chunks()
+    line.check_unedited(partition, chunks.resolved)
     plan = plan_from_staged(chunks.resolved.columns)
     names = run_names(line.export, line.cadence, line.window(partition), run_id)
     keys = _Keys(Naming.of(line.export), names, chunks)
@@ -56,7 +57,9 @@ def deliver_partition(
         empty_file=empty_file(line.export.format, plan),
         on_rerun=line.export.on_rerun,
     )
-    return deliver(request, destination, progress=progress)
+    outcome = deliver(request, destination, progress=progress)
+    line.sweep_staging(partition)
+    return outcome
 
 
 @dataclass(frozen=True)

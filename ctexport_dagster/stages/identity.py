@@ -106,7 +106,7 @@ def resolve_partition(
                 schema=schema,
                 path=folder / f"{instance:03}.rows",
             )
-            for instance in range(line.source.instances)
+            for instance in view.instances(source_partitions[-1])
         ]
         outcomes: list[InstanceOutcome] = []
         for outcome in engine.map(resolve_instance, tasks):

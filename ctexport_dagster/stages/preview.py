@@ -90,13 +90,13 @@ def _from_lake(line: Line, partition: str, mode: Mode) -> _Sample | None:
     except LakeError:
         return None
     schema = view.schema_as_of(source_partitions[-1])
-    return _Sample("lake", schema, _lake_frames(view, source_partitions, mode, schema, line.source.instances))
+    return _Sample("lake", schema, _lake_frames(view, source_partitions, mode, schema))
 
 
 def _lake_frames(
-    view: LakeView, partitions: tuple[str, ...], mode: Mode, schema: SourceSchema, instances: int
+    view: LakeView, partitions: tuple[str, ...], mode: Mode, schema: SourceSchema
 ) -> Iterator[pl.DataFrame]:
-    for instance in range(instances):
+    for instance in view.instances(partitions[-1]):
         if mode == "full":
             yield from view.slices(partitions[-1], instance)
         else:

@@ -16,6 +16,9 @@ KINDS: Mapping[str, str] = {
 }
 """Kind → its name in test ids; the server of a simulated one is our own."""
 
+FAULT_COUNTS: Mapping[str, int] = {**dict.fromkeys(KINDS, 14), "local": 7}
+"""How many faults each kind's case inflicts, known before its server is started. The local disk has no network."""
+
 
 def make_case(kind: str, folder: Path, environment: Mapping[str, str]) -> Case:
     """Starts a kind's server; `environment` is what its process may see of ours.

@@ -1,6 +1,6 @@
 """Lists of strings as one text: a JSON array, or `[a,b]` as the samples show. Source: REQUIREMENTS P13, P27 to P30.
 
-Each takes a column and gives a String column of the same name; null for null.
+Each takes a column and gives a String column of the same name; null for null. Nulls within a list are left out.
 """
 
 import polars as pl
@@ -10,7 +10,7 @@ from ctexport_dagster.core.formats.escapes import JSON
 
 def json_arrays(lists: pl.Series) -> pl.Series:
     """Each list (List(String)) as a JSON array, `["a","b"]`."""
-    values = pl.col(lists.name)
+    values = pl.col(lists.name).list.drop_nulls()
     wrapped = pl.concat_str(pl.lit('["'), values.list.join('","'), pl.lit('"]'))
     texts = pl.when(values.list.len() == 0).then(pl.lit("[]")).otherwise(wrapped)
     return JSON.column(lists).to_frame().select(texts.alias(lists.name)).to_series()

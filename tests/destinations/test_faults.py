@@ -1,0 +1,62 @@
+"""What goes wrong on the way: its class, how often it is tried, nothing half-visible; and gone, a re-run completes."""
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+
+import pytest
+from cases import FAULT_COUNTS, KINDS
+from conftest import Cases
+from contract import Case
+from delivery_fakes import request
+from fault_proxy import FaultProxy
+
+from ctexport_dagster.core.delivery import deliver
+from ctexport_dagster.core.delivery_request import DeliveryRequest, RetryPolicy
+from ctexport_dagster.core.errors import DeliveryError
+
+TRIES = 3
+RETRIES = RetryPolicy(attempts=TRIES, wait_initial_seconds=0, wait_max_seconds=0, wait_jitter_seconds=0)
+CONTENTS = {f"day/profiles-{number}.csv.gz": Random(number).randbytes(400_000 + number) for number in range(2)}
+MATRIX = [
+    pytest.param(kind, number, id=f"{KINDS[kind]}-{number}") for kind in KINDS for number in range(FAULT_COUNTS[kind])
+]
+
+
+def asked(tmp_path: Path, attempt: str) -> DeliveryRequest:
+    return replace(request(tmp_path, CONTENTS, attempt=attempt, parallel=1), retries=RETRIES)
+
+
+def under(case: Case, prefix: str) -> dict[str, bytes]:
+    start = f"{prefix}/"
+    return {key.removeprefix(start): case.read(key) for key in case.keys() if key.startswith(start)}
+
+
+@pytest.mark.req("A12", "P37", "S10")
+@pytest.mark.parametrize(("kind", "number"), MATRIX)
+def test_a_fault_is_classified_leaves_nothing_half_visible_and_once_gone_a_rerun_completes(
+    cases: Cases, kind: str, number: int, tmp_path: Path
+) -> None:
+    case = cases.of(kind)
+    fault = case.faults()[number]
+    prefix = "f-" + hashlib.sha256(str(tmp_path).encode()).hexdigest()[:12]
+    with FaultProxy(case.endpoint, speaks_http=kind != "sftp") as proxy:
+        declaration = case.declaration(proxy.endpoint, prefix=prefix, timeout_seconds=1)
+        with fault.inflict(proxy), pytest.raises(DeliveryError) as caught:
+            deliver(asked(tmp_path, "a1"), declaration.open(case.surroundings))
+        failure, left = caught.value.failure, under(case, prefix)
+        tries = TRIES if failure.is_transient else 1
+        assert (fault.name, failure.whose) == (fault.name, fault.whose), str(caught.value)
+        assert (fault.name, proxy.inflicted if fault.counts else tries) == (fault.name, tries), str(caught.value)
+        assert {key: content == CONTENTS.get(key) for key, content in left.items()} == dict.fromkeys(left, True)
+        deliver(asked(tmp_path, "a2"), case.declaration(proxy.endpoint, prefix=prefix).open(case.surroundings))
+    delivered = under(case, prefix)
+    assert delivered.pop("day/daily-g1.manifest.json", None) is not None
+    assert delivered == CONTENTS
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_matrix_holds_every_fault_of_a_kind(cases: Cases, kind: str) -> None:
+    names = [fault.name for fault in cases.of(kind).faults()]
+    assert (len(names), len(set(names))) == (FAULT_COUNTS[kind], FAULT_COUNTS[kind])
