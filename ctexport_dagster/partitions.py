@@ -4,7 +4,7 @@ Daily keys, and all keys of UTC, are the core's own (`2026-11-01`, `2026-11-01T0
 local start with its offset (`2026-11-01T0100-0500`), which stays unique when clocks go back.
 """
 
-from datetime import UTC, datetime, time
+from datetime import datetime, time
 
 import dagster as dg
 
@@ -43,8 +43,11 @@ def window_of(context: dg.AssetExecutionContext) -> Interval:
 
 
 def dagster_key(cadence: Cadence, window: Interval) -> str:
-    """The key under which Dagster knows a window."""
-    return window.start.astimezone(UTC if cadence.zone.key == "UTC" else cadence.zone).strftime(_key_format(cadence))
+    """The key under which Dagster knows a window.
+
+    Asked of Dagster: where clocks skip midnight, it writes the hour that doesn't exist (`2026-09-06T0000-0400`).
+    """
+    return partitions_of(cadence).get_partition_key_for_timestamp(window.start.timestamp())
 
 
 def _key_format(cadence: Cadence) -> str:

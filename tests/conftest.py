@@ -1,13 +1,17 @@
 """What all tests share: how Hypothesis searches, and what child processes are told."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
 from line_fakes import MemoryDeclaration, TinyHome
+
+if TYPE_CHECKING:
+    import dagster as dg
 
 settings.register_profile(
     "steady", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
@@ -27,3 +31,12 @@ def child_environment() -> Mapping[str, str]:
 def tiny_home(tmp_path: Path) -> TinyHome:
     """A home with one daily snapshot source in memory, of which nothing is told yet."""
     return TinyHome(tmp_path, MemoryDeclaration(name="crm", start=date(2026, 11, 18), max_deleted=1))
+
+
+@pytest.fixture
+def instance() -> Iterator["dg.DagsterInstance"]:
+    """A Dagster instance in memory."""
+    import dagster as dg  # seconds, that tests without it needn't wait for
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield instance

@@ -36,9 +36,9 @@ def chunks_asset(line: Line, workshop: Workshop) -> dg.AssetsDefinition:
     def formatted_chunks(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         window = window_of(context)
         partition = line.cadence.key_of(window)
-        with reported(line.name), line.locked():
+        with reported(context, line.name), line.locked():
             chunks = format_partition(
-                line, partition, engine=workshop.engine, run_id=context.run_id, progress=workshop.progress(name)
+                line, partition, engine=workshop.engine, run_id=context.run.run_id, progress=workshop.progress(name)
             ).chunks
         return dg.MaterializeResult(
             metadata={

@@ -50,8 +50,8 @@ def delivery_asset(line: Line, workshop: Workshop, *, kind: str) -> dg.AssetsDef
         window = window_of(context)
         partition = line.cadence.key_of(window)
         destination: Destination = getattr(context.resources, destination_name)
-        with reported(line.name), line.locked():
-            outcome = deliver_partition(line, partition, destination, run_id=context.run_id)
+        with reported(context, line.name), line.locked():
+            outcome = deliver_partition(line, partition, destination, run_id=context.run.run_id)
         manifest = outcome.manifest
         rows_in_files = sum(file.rows for file in manifest.files)
         return dg.MaterializeResult(

@@ -6,19 +6,23 @@ from contextlib import contextmanager
 import dagster as dg
 from filelock import Timeout
 
-from ctexport_dagster.core.errors import ConcurrentWrite, DeliveryError, ExportError
+from ctexport_dagster.core.errors import Busy, ConcurrentWrite, DeliveryError, ExportError
 from ctexport_dagster.line import busy
+
+NO_RETRY = {"dagster/retry_on_asset_or_op_failure": "false"}
+"""Run retries, made by the daemon, look at this tag alone; `allow_retries` is for those within a run."""
 
 
 @contextmanager
-def reported(name: str) -> Iterator[None]:
+def reported(context: dg.AssetExecutionContext, name: str) -> Iterator[None]:
     """Raises what the core raises on purpose as `dagster.Failure`; anything else passes through as it is."""
     try:
         yield
-    except Timeout as problem:
-        raise _failure(busy(name, problem)) from problem
-    except ExportError as problem:
-        raise _failure(problem) from problem
+    except (Timeout, ExportError) as problem:
+        told = busy(name, problem) if isinstance(problem, Timeout) else problem
+        if not may_pass(told):
+            context.instance.add_run_tags(context.run.run_id, NO_RETRY)
+        raise _failure(told) from problem
 
 
 def _failure(problem: ExportError) -> dg.Failure:
@@ -30,12 +34,12 @@ def _failure(problem: ExportError) -> dg.Failure:
             "next step": problem.next_step,
             "kind": type(problem).__name__,
         },
-        allow_retries=_may_pass(problem),
+        allow_retries=may_pass(problem),
     )
 
 
-def _may_pass(problem: ExportError) -> bool:
+def may_pass(problem: ExportError) -> bool:
     """Whether the same run may succeed later without anybody mending anything."""
     if isinstance(problem, DeliveryError):
         return problem.failure.is_transient
-    return isinstance(problem, ConcurrentWrite)
+    return isinstance(problem, ConcurrentWrite | Busy)

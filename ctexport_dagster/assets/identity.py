@@ -51,12 +51,12 @@ def identity_asset(line: Line, workshop: Workshop) -> dg.AssetsDefinition:
     def identity_resolved_profiles(context: dg.AssetExecutionContext, config: WhatToSend) -> dg.MaterializeResult:
         window = window_of(context)
         partition = line.cadence.key_of(window)
-        with reported(line.name), line.locked():
+        with reported(context, line.name), line.locked():
             staged = resolve_partition(
                 line,
                 partition,
                 engine=workshop.engine,
-                run_id=context.run_id,
+                run_id=context.run.run_id,
                 wants_full=config.full,
                 progress=workshop.progress(name),
             )

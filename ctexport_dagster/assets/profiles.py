@@ -40,13 +40,13 @@ def profiles_asset(declaration: SourceDeclaration, workshop: Workshop) -> dg.Ass
         window = window_of(context)
         partition = declaration.cadence.key_of(window)
         source: Source = getattr(context.resources, declaration.name)
-        with reported(name):
+        with reported(context, name):
             record = ingest_partition(
                 declaration,
                 source,
                 partition,
                 folders=workshop.folders,
-                run_id=context.run_id,
+                run_id=context.run.run_id,
                 progress=workshop.progress(name),
             )
             state = workshop.folders.lake(declaration.name).view().state_of(partition)

@@ -9,11 +9,13 @@ from ctexport_dagster.cli.check import check
 from ctexport_dagster.cli.demo import demo
 from ctexport_dagster.cli.dev import dev
 from ctexport_dagster.cli.list import list_exports
+from ctexport_dagster.cli.policy import policy
 from ctexport_dagster.cli.preview import preview
 from ctexport_dagster.cli.run import run
 from ctexport_dagster.cli.schema import schema
 from ctexport_dagster.cli.show import show
 from ctexport_dagster.cli.terminal import reported
+from ctexport_dagster.cli.verify import verify
 from ctexport_dagster.cli.why import why
 from ctexport_dagster.core.errors import ExportError
 
@@ -29,9 +31,11 @@ app.command("demo")(demo)
 app.command("run")(run)
 app.command("preview")(preview)
 app.command("check")(check)
+app.command("verify")(verify)
 app.command("why")(why)
 app.command("list")(list_exports)
 app.command("show")(show)
+app.command("policy")(policy)
 app.command("schema")(schema)
 
 

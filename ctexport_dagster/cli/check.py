@@ -1,9 +1,9 @@
 """`ctexport check`: whether everything declared is right, and as far as that shows without a run, can be reached."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Protocol, runtime_checkable
+from typing import Annotated, Protocol, TypeVar, runtime_checkable
 
 import typer
 
@@ -23,6 +23,8 @@ from ctexport_dagster.core.naming import Naming
 from ctexport_dagster.core.surroundings import Surroundings
 from ctexport_dagster.home import DestinationDeclaration, Home
 
+_Declared = TypeVar("_Declared")
+
 
 @runtime_checkable
 class CheckedSource(Protocol):
@@ -38,6 +40,21 @@ class CheckedDestination(Protocol):
     def check(self) -> Failure | None: ...
 
 
+@runtime_checkable
+class CanaryDestination(Protocol):
+    """An opened destination that can try its rights by writing one tiny file under a marked key."""
+
+    def canary(self) -> Failure | None: ...
+
+
+@runtime_checkable
+class WarningDeclaration(Protocol):
+    """A declaration that knows what is allowed, but probably not meant."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]: ...
+
+
 @dataclass(frozen=True)
 class Checked:
     """One declared file that loads: what it is, in a line, and what stands in the way of using it."""
@@ -51,6 +68,9 @@ class Checked:
 
 def check(
     names: Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Only these.")] = None,
+    canary: Annotated[
+        bool, typer.Option("--canary", help="Also write one tiny file to each destination, under .ctexport-canary/.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Check everything that is declared: every mistake as file:line: field: message."""
@@ -61,9 +81,9 @@ def check(
             raise
         print_json({"ok": False, "mistakes": [vars(mistake) for mistake in error.mistakes]})
         raise typer.Exit(WRONG_USAGE) from None
-    everything = list(checked(home))
-    wanted = {chosen(name, [one.name for one in everything], "declared file") for name in names or ()}
-    shown = [one for one in everything if not wanted or one.name in wanted]
+    declared = [*home.exports, *home.sources, *home.destinations]
+    wanted = {chosen(name, declared, "declared file") for name in names or ()} or set(declared)
+    shown = list(checked(home, wanted, writes_canaries=canary))
     problems = [f"{one.name}: {problem}" for one in shown for problem in one.problems]
     if as_json:
         print_json({"ok": not problems, "home": str(home.root), "declared": [vars(one) for one in shown]})
@@ -73,25 +93,39 @@ def check(
         raise typer.Exit(FAILED)
 
 
-def checked(home: Home) -> Iterator[Checked]:
-    """Every declared file of a home, exports first."""
-    for name, export in home.exports.items():
+def checked(home: Home, wanted: Collection[str], *, writes_canaries: bool = False) -> Iterator[Checked]:
+    """Every wanted declared file of a home, exports first. A canary is written only where nothing else is wrong."""
+    for name, export in _only(wanted, home.exports):
         warnings = (*Naming.of(export).warnings, *export.format.warnings)
         summary = f"{export.format.type} from {export.source} to {export.destination}, {export.schedule.mode}"
         yield Checked(name, "export", summary, warnings=warnings)
-    for name, source in home.sources.items():
+    for name, source in _only(wanted, home.sources):
         problems = source.check(home.root) if isinstance(source, CheckedSource) else ()
         cadence = source.cadence
         summary = f"{source.mode}, every {cadence.hours}h from {cadence.start} in {cadence.zone.key}"
         yield Checked(name, "source", summary, problems)
-    for name, destination in home.destinations.items():
-        yield _checked_destination(name, destination, home.surroundings)
+    for name, destination in _only(wanted, home.destinations):
+        yield _checked_destination(name, destination, home.surroundings, writes_canaries=writes_canaries)
 
 
-def _checked_destination(name: str, destination: DestinationDeclaration, surroundings: Surroundings) -> Checked:
-    opened = destination.open(surroundings)
-    failure = opened.check() if isinstance(opened, CheckedDestination) else None
-    return Checked(name, "destination", f"{destination.type}, {opened.address('')}", (str(failure),) if failure else ())
+def _only(wanted: Collection[str], declared: Mapping[str, _Declared]) -> Iterator[tuple[str, _Declared]]:
+    return ((name, declaration) for name, declaration in declared.items() if name in wanted)
+
+
+def _checked_destination(
+    name: str, destination: DestinationDeclaration, surroundings: Surroundings, *, writes_canaries: bool
+) -> Checked:
+    """An extra that isn't installed, or a secret that isn't set, is this destination's problem, not the home's."""
+    warnings = destination.warnings if isinstance(destination, WarningDeclaration) else ()
+    try:
+        opened = destination.open(surroundings)
+        failure = opened.check() if isinstance(opened, CheckedDestination) else None
+        if failure is None and writes_canaries and isinstance(opened, CanaryDestination):
+            failure = opened.canary()
+    except ConfigurationError as error:
+        return Checked(name, "destination", destination.type, tuple(map(str, error.mistakes)), warnings)
+    problems = (str(failure),) if failure else ()
+    return Checked(name, "destination", f"{destination.type}, {opened.address('')}", problems, warnings)
 
 
 def _print(home: Home, shown: list[Checked], problems: list[str]) -> None:

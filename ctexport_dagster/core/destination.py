@@ -1,8 +1,9 @@
 """What a destination must be able to do: take one whole file under one key, with write rights alone."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 PutOutcome = Literal["written", "already_there"]
 
@@ -48,4 +49,18 @@ class Destination(Protocol):
 
     def address(self, key: str) -> str:
         """The full address of a key, for people: `s3://bucket/prefix/key`, `/exports/key`."""
+        ...
+
+
+@runtime_checkable
+class Readable(Protocol):
+    """A destination that can also give files back, with more rights than deliveries have; `ctexport verify` uses it."""
+
+    def read(self, key: str) -> Iterator[bytes]:
+        """The bytes under a key, in blocks.
+
+        Raises:
+            FileNotFoundError: nothing lies there.
+            DeliveryError: reading isn't allowed, or failed.
+        """
         ...

@@ -2,7 +2,9 @@
 
     lake.py     Lake: where it lies; view() to read, sweep() to tidy
     view.py     LakeView: records, schema, slices as of a partition, what partitions touched, one profile
-    ingest.py   one partition's input in, its log committed; gather.py takes it in, settle.py decides what is logged
+    ingest.py   one partition's input in, its log committed;  job.py: what it is about, and whether it may begin
+                gather.py takes the input in, known.py passes over what stands as it stood, settling.py goes through
+                the rest range by range, settle.py decides what is logged
     base.py     maintain(): the state written out, so that reads need fewer logs
     record.py   what is known of each partition, and which ones are stale
     table.py    Delta: listing and commits;  files.py, cursor.py, spill.py: rows on disk;  stack.py, layers.py: folding

@@ -12,6 +12,7 @@ from ctexport_dagster.core.normalise_keys import KEY_NAMES
 from ctexport_dagster.core.profile import PREFERENCES
 from ctexport_dagster.core.schema import Field, SourceSchema, ValueType
 from ctexport_dagster.core.source import ProfileInput, RawBatch, SourceDeclaration, SourceMode
+from ctexport_dagster.lake.compact import compact
 from ctexport_dagster.lake.known import KnownRows
 from ctexport_dagster.lake.notes import NOTE_COLUMNS, held_notes, merged_notes, moved_notes
 from ctexport_dagster.lake.places import Places
@@ -91,7 +92,7 @@ class Gathered:
         homes = self.notes.instances if anywhere else (instance,)
         frames = [frame for home in homes for frame in self.notes.read(home, part)]
         notes = pl.concat(frames) if frames else pl.DataFrame(schema=NOTE_COLUMNS)
-        return notes.filter((pl.col("note") != "moved") | (pl.col("given_in") != instance))
+        return notes.filter(pl.col("given_in").ne_missing(instance))
 
 
 def gather(
@@ -126,10 +127,10 @@ def _take(gathered: Gathered, normalised: Normalised, gathering: Gathering) -> N
     gathered.refused.add(normalised.quarantined)
     gathered.living += frame.height - int(frame["deleted"].sum())
     gathered.names_instances |= not _named(frame, gathering.instance_count).is_empty()
-    told = frame.filter(~gathering.known.recognise(frame)) if gathering.known else frame
+    told = compact(frame.filter(~gathering.known.recognise(frame))) if gathering.known else frame
     gathered.rows.add(told)
     for notes in gathering.notes(told, normalised.quarantined):
-        gathered.notes.add(notes)
+        gathered.notes.add(compact(notes))
 
 
 def _named(frame: pl.DataFrame, instance_count: int) -> pl.DataFrame:

@@ -4,6 +4,7 @@ A *note frame* has the columns of `NOTE_COLUMNS`. `note` is one of
     held     the profile's row was refused: it keeps its last good state
     merged   the profile `into` lists this id as one of its own: the id is merged away
     moved    the profile's row stands in the instance `given_in`: in every other one it is gone
+    gone     the profile's deletion stands in the instance `given_in`, and holds for every other one
 `instance` is the one of the id's hash. Where a source names instances itself, the profile may stand in any other.
 """
 
@@ -52,12 +53,13 @@ def merged_notes(frame: pl.DataFrame, instance_count: int) -> pl.DataFrame:
 
 
 def moved_notes(frame: pl.DataFrame, instance_count: int) -> pl.DataFrame:
-    """A note for each living row of a profile frame with `seq`, for the instances that it doesn't stand in."""
-    rows = frame.lazy().filter(~pl.col("deleted")).select("h", "clevertapId", "updatedAt", "seq", given_in="instance")
-    return _notes(rows.collect(), "moved", instance_count)
+    """A note for each row of a profile frame with `seq`, for the instances that it doesn't stand in: moved, or gone."""
+    note = pl.when("deleted").then(pl.lit("gone")).otherwise(pl.lit("moved")).alias("note")
+    return _notes(frame.select("h", "clevertapId", "updatedAt", "seq", note, given_in="instance"), None, instance_count)
 
 
-def _notes(given: pl.DataFrame, note: str, instance_count: int) -> pl.DataFrame:
-    noted = given.with_columns(note=pl.lit(note), instance=pl.col("h") % instance_count)
+def _notes(given: pl.DataFrame, note: str | None, instance_count: int) -> pl.DataFrame:
+    noted = given.with_columns(instance=pl.col("h") % instance_count)
+    noted = noted if note is None else noted.with_columns(note=pl.lit(note))
     missing = [pl.lit(None).alias(name) for name in NOTE_COLUMNS if name not in noted.columns]
     return noted.with_columns(missing).select(pl.col(name).cast(dtype) for name, dtype in NOTE_COLUMNS.items())

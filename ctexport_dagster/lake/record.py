@@ -21,8 +21,8 @@ class Tally:
     """What became of the rows that the source gave: source = unchanged + superseded + quarantined + logged.
 
     `source` counts living rows and refused ones. Apart from them stand the tombstones in the log: `deleted` (marked,
-    or absent from a snapshot), `merged` (another profile lists the id) and `moved` (the id is in another instance
-    now); a tombstone that a *changes* source implies may name an id that never lived.
+    or absent from a snapshot), `merged` (another profile lists the id) and `moved` (the row that counts stands
+    in another instance); a tombstone that a *changes* source implies may name an id that never lived.
     """
 
     source: int = 0

@@ -52,8 +52,10 @@ def settle_snapshot(given: pl.DataFrame, before: pl.DataFrame, notes: pl.DataFra
             superseded=good.height - kept.height,
             quarantined=alive.height - good.height,
             logged=changed.height,
-        )
-        + _tally_of(dead),
+            deleted=int(dead["mergedInto"].is_null().sum()),
+            merged=int((dead["mergedInto"] != dead["clevertapId"]).sum()),
+            moved=int((dead["mergedInto"] == dead["clevertapId"]).sum()),
+        ),
     )
 
 
@@ -83,8 +85,9 @@ def settle_changes(given: pl.DataFrame, notes: pl.DataFrame) -> Settled:
             superseded=given.height - int(given["deleted"].sum()) - logged,
             logged=logged,
             deleted=rows.height - logged,
-        )
-        + _tally_of(dead),
+            merged=int((implied["note"] == "merged").sum()),
+            moved=int((implied["note"] != "merged").sum()),
+        ),
     )
 
 
@@ -105,21 +108,14 @@ def _same_as_before(rows: pl.DataFrame, before: pl.DataFrame, compared: Sequence
 def _tombstones(gone: pl.DataFrame, notes: pl.DataFrame, like: pl.DataFrame) -> pl.DataFrame:
     """A deleted row, in the columns of `like`, for each profile of `gone`, with where it went if a note tells."""
     told = notes.filter(pl.col("note") != "held").sort("clevertapId", "updatedAt", "seq", nulls_last=False)
-    last = told.unique("clevertapId", keep="last").with_columns(
-        mergedInto=pl.when(pl.col("note") == "merged").then("into").otherwise("clevertapId")
-    )
+    went = pl.when(pl.col("note") == "merged").then("into").when(pl.col("note") == "moved").then("clevertapId")
+    last = told.unique("clevertapId", keep="last").with_columns(mergedInto=went)
     dead = gone.select("h", "clevertapId").join(
         last.select("clevertapId", "mergedInto"), on="clevertapId", how="left", maintain_order="left"
     )
     missing = {name: dtype for name, dtype in like.schema.items() if name not in dead.columns}
     values = [pl.lit(name == "deleted" or None).cast(dtype).alias(name) for name, dtype in missing.items()]
     return dead.with_columns(values).select(like.columns)
-
-
-def _tally_of(dead: pl.DataFrame) -> Tally:
-    moved = int(dead["mergedInto"].eq(dead["clevertapId"]).sum())
-    merged = int(dead["mergedInto"].is_not_null().sum()) - moved
-    return Tally(deleted=dead.height - merged - moved, merged=merged, moved=moved)
 
 
 def _sorted(rows: pl.DataFrame, dead: pl.DataFrame) -> pl.DataFrame:

@@ -118,7 +118,7 @@ class ProfileTable:
         """The record as a file of one row, ready to be committed beside its data."""
         path = Place(self.root, record.partition, "record", 0).file(f"record-{record.attempt}.parquet")
         path.parent.mkdir(parents=True, exist_ok=True)
-        pq.write_table(pa.table({"record": [record.to_json()]}), path)
+        pq.write_table(pl.DataFrame({"record": [record.to_json()]}).to_arrow(), path)
         make_durable(path)
         relative = str(path.relative_to(self.root))
         return DataFile(relative, "record", record.partition, 0, 1, path.stat().st_size)
@@ -182,7 +182,7 @@ class ProfileTable:
         return table.version()
 
     def _listing(self, table: DeltaTable) -> Listing:
-        actions = pl.DataFrame(pa.table(table.get_add_actions(flatten=True)))
+        actions = pl.DataFrame(table.get_add_actions(flatten=True))
         if actions.is_empty():
             return Listing(table.version(), (), History(self.source))
         first = pl.col("min.h") if "min.h" in actions.columns else pl.lit(None)
@@ -195,7 +195,7 @@ class ProfileTable:
         return Listing(table.version(), files, History.of(self.source, records))
 
 
-@lru_cache(maxsize=50_000)
+@lru_cache(maxsize=5_000)
 def _read_record(path: Path) -> PartitionRecord:
     """A record never changes under its name, which carries the attempt."""
     return PartitionRecord.from_json(pq.ParquetFile(path).read(["record"])["record"][0].as_py())

@@ -30,11 +30,16 @@ def verify_delivery(manifest: Manifest, folder: Path) -> tuple[FileProblem, ...]
 
     `folder` is what keys are relative to. Rows are read and counted only where the checksum holds.
     """
-    found = [problem for file in manifest.files if (problem := _problem(manifest, file, folder / file.key))]
+    found = [problem for file in manifest.files if (problem := file_problem(manifest, file, folder / file.key))]
+    return (*found, *contradictions(manifest))
+
+
+def contradictions(manifest: Manifest) -> tuple[FileProblem, ...]:
+    """Where the manifest's own numbers don't add up."""
     total = sum(file.rows for file in manifest.files)
-    if total != manifest.rows.exported:
-        found.append(FileProblem("rows", "", f"{manifest.rows.exported} rows", f"{total} rows in its files"))
-    return tuple(found)
+    if total == manifest.rows.exported:
+        return ()
+    return (FileProblem("rows", "", f"{manifest.rows.exported} rows", f"{total} rows in its files"),)
 
 
 def checksum_problem(file: ManifestFile, path: Path) -> FileProblem | None:
@@ -54,7 +59,8 @@ def missing_or_wrong_size(file: ManifestFile, path: Path) -> FileProblem | None:
     return None if size == file.bytes else FileProblem("size", file.key, f"{file.bytes} bytes", f"{size} bytes")
 
 
-def _problem(manifest: Manifest, file: ManifestFile, path: Path) -> FileProblem | None:
+def file_problem(manifest: Manifest, file: ManifestFile, path: Path) -> FileProblem | None:
+    """What isn't as promised in one file: its size, checksum, or rows."""
     if wrong_bytes := checksum_problem(file, path):
         return wrong_bytes
     try:

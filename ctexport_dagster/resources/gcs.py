@@ -69,7 +69,7 @@ class GcsDestination(Declared):
     read_timeout_seconds: Seconds = 60
     """How long the service may stay silent."""
     parallel_uploads: int = Field(default=4, ge=1, le=32)
-    """Each holds a block of 8 MiB in memory."""
+    """Each holds 8 MiB in memory."""
 
     @field_validator("bucket")
     @classmethod
@@ -136,7 +136,7 @@ class GcsBucket:
         """Nothing to do: an upload that died shows nowhere, and Google forgets it after a week."""
 
     def check(self) -> Failure | None:
-        """Why nothing could be written, as far as it shows without a request: extra, key, credentials."""
+        """Why nothing could be written, as far as it shows without a request to the bucket: extra, key, credentials."""
         try:
             self._connected()
         except ConfigurationError as error:

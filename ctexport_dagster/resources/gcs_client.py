@@ -1,6 +1,6 @@
 """Uploads to Google Cloud Storage with Google's own client; imported on use alone, for it brings the SDK in.
 
-Files up to 1 MiB go in one request; larger ones in blocks of 8 MiB (a resumable upload), so that memory stays flat and
+Files up to 1 MiB go in one request; larger ones in blocks of 4 MiB (a resumable upload), so that memory stays flat and
 a refusal comes before the bytes. The CRC32C goes ahead of them: what was damaged is refused, and nothing appears.
 The library's own check is off: on a mismatch it deletes the object, and deleting isn't ours to do.
 Its retries are off as well (it would go on for 120 s): core/sending.py retries.
@@ -33,7 +33,7 @@ from ctexport_dagster.resources.gcs import GcsDestination
 from ctexport_dagster.resources.gcs_errors import failure_of, says_it_exists, says_no_bucket
 from ctexport_dagster.resources.gcs_failures import CHANGED, GCS, NO_CREDENTIALS, NO_KEY, STORED_OTHERWISE, TAKEN
 
-_BLOCK_BYTES = 8 << 20
+_BLOCK_BYTES = 4 << 20
 _IN_ONE_REQUEST_BYTES = 1 << 20
 _READ_BYTES = 1 << 20
 _SCOPES = ["https://www.googleapis.com/auth/devstorage.read_write"]

@@ -24,13 +24,13 @@ def policy(bucket: str, *, prefix: str = "", service_account: str = YOUR_ACCOUNT
             _role("ctexportWriter", project, WRITING),
             _binding(bucket, prefix, member, f"projects/{project}/roles/ctexportWriter"),
             "",
-            "3. A role that also replaces, for on_rerun: overwrite. Google has no right to replace without that to delete;",
-            "   ctexport itself never deletes.",
+            "3. A role that also replaces, for on_rerun: overwrite. With Google, who may replace may delete too;",
+            "   ctexport never deletes.",
             "",
             _role("ctexportReplacer", project, REPLACING),
             _binding(bucket, prefix, member, f"projects/{project}/roles/ctexportReplacer"),
             "",
-            f"For `ctexport verify`, which reads files back, grant roles/storage.objectViewer on gs://{bucket} as well.",
+            f"For `ctexport verify`, which reads files back, add roles/storage.objectViewer on gs://{bucket}.",
         ]
     )
 

@@ -29,5 +29,7 @@ RESOURCE_KINDS: Mapping[str, ResourceKind] = {
     "local": ResourceKind("destination", "ctexport_dagster.resources.local", "LocalDestination"),
     "s3": ResourceKind("destination", "ctexport_dagster.resources.s3", "S3Destination"),
     "gcs": ResourceKind("destination", "ctexport_dagster.resources.gcs", "GcsDestination"),
+    "azure_blob": ResourceKind("destination", "ctexport_dagster.resources.azure_blob", "AzureBlobDestination"),
+    "adls": ResourceKind("destination", "ctexport_dagster.resources.adls", "AdlsDestination"),
     "sftp": ResourceKind("destination", "ctexport_dagster.resources.sftp", "SftpDestination"),
 }

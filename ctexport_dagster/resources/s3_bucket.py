@@ -132,6 +132,7 @@ class S3Bucket:
             "Bucket": declared.bucket,
             "Key": prefixed(declared.prefix, key),
             "Body": body,
+            "ChecksumAlgorithm": "SHA256",
             "ChecksumSHA256": _base64(sha256),
             **{name: value for name, value in wanted.items() if value is not None},
         }

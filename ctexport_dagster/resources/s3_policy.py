@@ -16,8 +16,7 @@ def policy(bucket: str, *, principal: str = YOUR_PRINCIPAL) -> str:
             "",
             bucket_policy(bucket, principal),
             "",
-            "2. Key policy: IAM console > Policies > Create policy > JSON, attached to the user of the access key, or to"
-            " the role.",
+            "2. Key policy: IAM console > Policies > Create policy > JSON; attach it to the key's user or the role.",
             "",
             key_policy(bucket),
             "",

@@ -3,9 +3,9 @@
 The server is known by a `known_hosts` file or a pinned key; there is no setting that trusts whoever answers.
 """
 
-from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
@@ -18,6 +18,9 @@ from ctexport_dagster.resources.sftp_connections import Connections, KeptConnect
 from ctexport_dagster.resources.sftp_failures import NoConnection
 from ctexport_dagster.resources.sftp_folder import SftpFolder
 from ctexport_dagster.resources.sftp_host_keys import HostKeys, known, pinned
+
+if TYPE_CHECKING:
+    from ctexport_dagster.resources.sftp_ssh import Login
 
 PublicKey = Annotated[str, StringConstraints(pattern=r"^[a-z0-9@.-]+ +[A-Za-z0-9+/]+=*( .*)?$")]
 
@@ -80,7 +83,7 @@ class SftpDestination(Declared):
 
     def open(self, surroundings: Surroundings) -> SftpFolder:
         """The destination, ready to take files; touches nothing, and takes no secret before the first connection."""
-        return SftpFolder(self._server(), _root(self.folder), self.prefix, Connections(_connector(self, surroundings)))
+        return SftpFolder(self._server(), _root(self.folder), self.prefix, Connections(_Connector(self, surroundings)))
 
     def _server(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
@@ -93,28 +96,37 @@ def _root(folder: str) -> str:
     return "" if root == "." else root.removeprefix("./")
 
 
-def _connector(declared: SftpDestination, surroundings: Surroundings) -> Callable[[], KeptConnection]:
-    """What logs in; paramiko, which it needs, is imported with the first login."""
+class _Connector:
+    """Logs in; paramiko, which it needs, is imported with the first login. Its repr shows no secret."""
 
-    def connect() -> KeptConnection:
+    def __init__(self, declared: SftpDestination, surroundings: Surroundings) -> None:
+        self._declared = declared
+        self._surroundings = surroundings
+
+    def __call__(self) -> KeptConnection:
+        login = self._login
+        from ctexport_dagster.resources.sftp_ssh import connect
+
+        return connect(login)
+
+    @cached_property
+    def _login(self) -> "Login":
+        """Kept: to decrypt a private key takes longer than a login."""
+        declared, surroundings = self._declared, self._surroundings
         with extra("sftp", declared.name):
-            from ctexport_dagster.resources.sftp_ssh import Login
-            from ctexport_dagster.resources.sftp_ssh import connect as log_in
-        return log_in(
-            Login(
-                host=declared.host,
-                port=declared.port,
-                user=declared.user,
-                password=_resolved(declared.password, surroundings),
-                private_key=_private_key(declared, surroundings),
-                passphrase=_resolved(declared.key_passphrase, surroundings),
-                host_keys=_host_keys(declared, surroundings),
-                timeout_seconds=declared.timeout_seconds,
-                keepalive_seconds=declared.keepalive_seconds,
-            )
+            from ctexport_dagster.resources.sftp_ssh import Login, private_key
+        host_keys = _host_keys(declared, surroundings)
+        text, passphrase = _private_key(declared, surroundings), _resolved(declared.key_passphrase, surroundings)
+        return Login(
+            host=declared.host,
+            port=declared.port,
+            user=declared.user,
+            password=_resolved(declared.password, surroundings),
+            key=private_key(text, passphrase) if text is not None else None,
+            host_keys=host_keys,
+            timeout_seconds=declared.timeout_seconds,
+            keepalive_seconds=declared.keepalive_seconds,
         )
-
-    return connect
 
 
 def _resolved(secret: Secret | None, surroundings: Surroundings) -> str | None:

@@ -144,7 +144,7 @@ class SftpFolder:
         try:
             _fill(session, handle, source, upload)
             session.sync(handle)
-        except BaseException:
+        except (Refused, DeliveryError):
             with suppress(Refused):
                 session.close(handle)
             raise

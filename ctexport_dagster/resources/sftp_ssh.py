@@ -38,8 +38,7 @@ class Login:
     port: int
     user: str
     password: str | None = field(repr=False)
-    private_key: str | None = field(repr=False)
-    passphrase: str | None = field(repr=False)
+    key: paramiko.PKey | None = field(repr=False)
     host_keys: HostKeys
     timeout_seconds: float
     keepalive_seconds: int
@@ -73,12 +72,11 @@ def connect(login: Login) -> Connection:
     Raises:
         NoConnection: it did not come about.
     """
-    key = _private_key(login.private_key, login.passphrase) if login.private_key else None
     link = _dial(login)
     transport = None
     try:
         transport = _transport(link, login)
-        _log_in(transport, login, key)
+        _log_in(transport, login)
         return Connection(transport, link, _session(transport, login.timeout_seconds))
     except BaseException:
         if transport is not None:
@@ -160,13 +158,12 @@ def _prefer(transport: paramiko.Transport, types: list[str]) -> None:
     options.key_types = [*(name for name in wanted if name in offered), *(n for n in offered if n not in wanted)]
 
 
-def _log_in(transport: paramiko.Transport, login: Login, key: paramiko.PKey | None) -> None:
+def _log_in(transport: paramiko.Transport, login: Login) -> None:
     """By key, then by password, whichever are declared: a server may want both."""
     ways: list[Callable[[], list[str]]] = []
-    if key is not None:
+    if (key := login.key) is not None:
         ways.append(lambda: transport.auth_publickey(login.user, key))
-    if login.password is not None:
-        password = login.password
+    if (password := login.password) is not None:
         ways.append(lambda: transport.auth_password(login.user, password))
     refused = ""
     for way in ways:
@@ -223,8 +220,12 @@ class _Stream:
         return self._channel.recv(byte_count)
 
 
-def _private_key(text: str, passphrase: str | None) -> paramiko.PKey:
-    """A key in OpenSSH's or PEM form; its kind shows only by trying."""
+def private_key(text: str, passphrase: str | None) -> paramiko.PKey:
+    """A key in OpenSSH's or PEM form; its kind shows only by trying.
+
+    Raises:
+        NoConnection: it can't be read, or its passphrase is missing or wrong.
+    """
     for kind in (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey):
         try:
             return kind.from_private_key(StringIO(text), passphrase)

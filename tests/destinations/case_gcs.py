@@ -56,6 +56,7 @@ class GcsCase:
 
     kind = "gcs"
     overwrites = True
+    bucket = BUCKET
 
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
         port = free_port()
@@ -79,7 +80,7 @@ class GcsCase:
         self.viewer = self.gatekeeper.account("viewer", "objectViewer")
         keys = {variable(account): account.key_json for account in self.gatekeeper.accounts.values()}
         self.surroundings = Surroundings(folder, keys)
-        self._reader = Client(
+        self.reader = Client(
             project="project",
             credentials=AnonymousCredentials(),
             client_options={"api_endpoint": f"http://127.0.0.1:{port}"},
@@ -122,10 +123,10 @@ class GcsCase:
         return [*lines, *self.gatekeeper.tokens, *self.gatekeeper.sessions]
 
     def read(self, key: str) -> bytes:
-        return self._reader.bucket(BUCKET).blob(key).download_as_bytes()
+        return self.reader.bucket(BUCKET).blob(key).download_as_bytes()
 
     def keys(self) -> set[str]:
-        return {blob.name for blob in self._reader.list_blobs(BUCKET)}
+        return {blob.name for blob in self.reader.list_blobs(BUCKET)}
 
     def faults(self) -> Sequence[Fault]:
         return [
@@ -149,7 +150,7 @@ class GcsCase:
         ]
 
     def close(self) -> None:
-        self._reader.close()
+        self.reader.close()
         self.gatekeeper.close()
         self._emulator.stop()
 
@@ -168,8 +169,10 @@ def variable(account: Account) -> str:
 
 
 def _refusing(name: str, whose: FailureClass, status: int, reason: str, message: str) -> Fault:
+    """The library asks for two new tokens where one is refused, so the proxy sees more tries than we make."""
     answer = error(status, reason, message)
-    return Fault(name, whose, lambda proxy: proxy.inflicting(Canned(status, answer.body, answer.headers)))
+    harm = Canned(status, answer.body, answer.headers)
+    return Fault(name, whose, lambda proxy: proxy.inflicting(harm), counts=status != 401)
 
 
 def _other_checksum(answer: bytes) -> bytes:

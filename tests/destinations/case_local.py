@@ -4,7 +4,7 @@ import os
 import resource
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from contract import Address, Case, Fault, Grant
@@ -13,7 +13,7 @@ from fault_proxy import FaultProxy
 from ctexport_dagster.core.surroundings import Surroundings
 from ctexport_dagster.resources.local import LocalDestination
 
-NOBODY = 65534
+LARGEST_BYTES = 100_000
 
 
 class LocalCase:
@@ -53,7 +53,6 @@ class LocalCase:
             self._fault(f"a link stands where {folder} should be", self._in_the_way(lambda day: day.symlink_to("/"))),
             self._fault("a folder stands where the file should be", self._in_the_way(_folder_for_the_file)),
             self._fault("a pipe stands where the file should be", self._in_the_way(_pipe_for_the_file)),
-            self._fault("the folder takes no files", self._read_only),
             self._fault("the root is no folder", self._root_is_a_file),
             self._fault("the file is larger than allowed", _small_files_only),
         ]
@@ -67,8 +66,7 @@ class LocalCase:
     def _fault(self, name: str, inflict: Callable[[], Iterator[None]]) -> Fault:
         context = contextmanager(inflict)
 
-        def inflicted(proxy: FaultProxy) -> "contextmanager":
-            del proxy
+        def inflicted(_: FaultProxy) -> AbstractContextManager[None]:
             return context()
 
         return Fault(name, "customer", inflicted, counts=False)
@@ -78,23 +76,10 @@ class LocalCase:
             day = self._root / "exports" / self._latest / "day"
             day.parent.mkdir(parents=True, exist_ok=True)
             put(day)
-            aside = day.with_name("moved away")
             yield
-            day.rename(self._root / aside.name)
-            _remove(self._root / aside.name)
+            day.rename(self._root / f"aside-{self._latest}")
 
         return inflict
-
-    def _read_only(self) -> Iterator[None]:
-        folder = self._root / "exports" / self._latest
-        folder.mkdir(parents=True, exist_ok=True)
-        folder.chmod(0o555)
-        was = os.geteuid()
-        if was == 0:
-            os.seteuid(NOBODY)
-        yield
-        os.seteuid(was)
-        folder.chmod(0o755)
 
     def _root_is_a_file(self) -> Iterator[None]:
         root, aside = self._root / "exports", self._root / "exports-aside"
@@ -104,3 +89,24 @@ class LocalCase:
         yield
         root.unlink()
         aside.rename(root)
+
+
+def _folder_for_the_file(day: Path) -> None:
+    (day / "profiles-0.csv.gz").mkdir(parents=True)
+
+
+def _pipe_for_the_file(day: Path) -> None:
+    day.mkdir()
+    os.mkfifo(day / "profiles-0.csv.gz")
+
+
+def _small_files_only() -> Iterator[None]:
+    was = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (LARGEST_BYTES, was[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, was)
+
+
+def make_case(folder: Path, environment: Mapping[str, str]) -> Case:
+    del folder, environment
+    return LocalCase()

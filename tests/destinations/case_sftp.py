@@ -7,7 +7,6 @@ import getpass
 import os
 import pwd
 import re
-import resource
 import shutil
 import socket
 import subprocess
@@ -41,7 +40,7 @@ COMMANDS = {
 PASSWORDS_ALONE = ("PubkeyAuthentication no", "PasswordAuthentication yes")
 AFTER_THE_LOGIN_BYTES = 4_000
 """More than the server says until a login is complete, less than its answers to the writes of a test's file."""
-SEVERAL_SECONDS = 20
+PATIENCE_SECONDS = 20
 TOO_SMALL_BYTES = 100_000
 
 
@@ -60,22 +59,24 @@ class Sshd:
         environment: Mapping[str, str],
         user: str,
         *,
-        settings: Sequence[str] = (),
+        settings: Sequence[str] = ("MaxStartups 100",),
         host_key: Path | None = None,
+        largest_file_bytes: int | None = None,
     ) -> None:
         folder.mkdir()
         self.authorized_keys = folder / "authorized_keys"
         self.log = folder / "log"
         self.ports = dict(zip(COMMANDS, free_ports(len(COMMANDS)), strict=True))
         self.private_host_key = folder / "host_key"
-        self.host_key = new_key(self.private_host_key)
         if host_key:
             shutil.copy(host_key, self.private_host_key)
+        self.host_key = "" if host_key else new_key(self.private_host_key)
         self._write_configuration(folder / "sshd_config", user, settings)
         give(folder, user)
+        limited = ["prlimit", f"--fsize={largest_file_bytes}"] if largest_file_bytes else []
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
-                [SSHD, "-D", "-e", "-f", folder / "sshd_config"],
+                [*limited, SSHD, "-D", "-e", "-f", folder / "sshd_config"],
                 env=dict(environment),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -85,11 +86,6 @@ class Sshd:
                 **process_of(user),
             )
         self._await()
-
-    def limit_file_size(self, byte_count: int) -> None:
-        """For the logins from now on."""
-        _, hard = resource.prlimit(self._process.pid, resource.RLIMIT_FSIZE)
-        resource.prlimit(self._process.pid, resource.RLIMIT_FSIZE, (byte_count, hard))
 
     def close(self) -> None:
         self._process.terminate()
@@ -110,18 +106,16 @@ class Sshd:
             "PermitRootLogin prohibit-password",
             "Subsystem sftp internal-sftp",
             "DisableForwarding yes",
-            "MaxStartups 100",
         ]
         for name, port in self.ports.items():
             lines += [f"Match LocalPort {port}", f"ForceCommand {COMMANDS[name]}"]
         path.write_text("\n".join([*lines, ""]))
 
     def _await(self) -> None:
-        until = time.monotonic() + SEVERAL_SECONDS
+        until = time.monotonic() + PATIENCE_SECONDS
         while self._process.poll() is None and time.monotonic() < until:
-            with suppress(OSError), socket.create_connection(("127.0.0.1", self.ports["everything"]), 1) as link:
-                if link.recv(4) == b"SSH-":
-                    return
+            with suppress(OSError), begun_login(("127.0.0.1", self.ports["everything"])):
+                return
         raise RuntimeError(f"sshd did not start: {self.log.read_text()}")
 
 
@@ -148,6 +142,7 @@ class SftpCase:
         self.surroundings = Surroundings(folder, {"SFTP_KEY": private_key, "SFTP_PASSPHRASE": PASSPHRASE})
         self.secrets = [PASSPHRASE, *(line for line in private_key.splitlines()[1:-1] if len(line) > 30)]
         self.endpoint = self._endpoint("everything")
+        self.host_key = self._server.host_key
 
     def declaration(
         self, endpoint: Address | None = None, *, prefix: str = "", timeout_seconds: float = 20
@@ -185,7 +180,7 @@ class SftpCase:
             "the login may only read": ("customer", self._by_port("read only")),
             "the folder is gone": ("customer", self._without_the_folder),
             "the folder is not the user's to write": ("customer", self._with_a_closed_folder),
-            "the disk is full": ("customer", self._with_a_full_disk),
+            "the disk is full": ("customer", self._another_server(largest_file_bytes=TOO_SMALL_BYTES)),
             "too many are logging in": ("transient", self._crowded),
         }
         ours = [Fault(name, whose, inflict) for name, (whose, inflict) in inflictions.items()]
@@ -208,14 +203,17 @@ class SftpCase:
     # Faults
 
     def _by_port(self, grant: str) -> Callable[[FaultProxy], AbstractContextManager[None]]:
-        return lambda proxy: leading_to(proxy, self._endpoint(grant))
+        return lambda proxy: seen(proxy, self._endpoint(grant))
 
     def _another_server(
-        self, *settings: str, has_our_key: bool = True
+        self, *settings: str, has_our_key: bool = True, largest_file_bytes: int | None = None
     ) -> Callable[[FaultProxy], AbstractContextManager[None]]:
         @contextmanager
         def inflict(proxy: FaultProxy) -> Iterator[None]:
-            with self._sshd(*settings, has_our_key=has_our_key) as address, leading_to(proxy, address):
+            with (
+                self._sshd(*settings, has_our_key=has_our_key, largest_file_bytes=largest_file_bytes) as address,
+                seen(proxy, address),
+            ):
                 yield
 
         return inflict
@@ -223,13 +221,13 @@ class SftpCase:
     @contextmanager
     def _crowded(self, proxy: FaultProxy) -> Iterator[None]:
         """One login is under way, and the server allows no other beside it."""
-        with self._sshd("MaxStartups 1") as address, leading_to(proxy, address):
-            with socket.create_connection(address) as first_come:
-                assert first_come.recv(4) == b"SSH-"
-                yield
+        with self._sshd("MaxStartups 1") as address, begun_login(address), seen(proxy, address):
+            yield
 
     @contextmanager
-    def _sshd(self, *settings: str, has_our_key: bool = True) -> Iterator[Address]:
+    def _sshd(
+        self, *settings: str, has_our_key: bool = True, largest_file_bytes: int | None = None
+    ) -> Iterator[Address]:
         with tempfile.TemporaryDirectory(dir=self._root) as folder:
             Path(folder).chmod(0o755)
             server = Sshd(
@@ -238,7 +236,9 @@ class SftpCase:
                 self._user,
                 settings=settings,
                 host_key=self._server.private_host_key if has_our_key else None,
+                largest_file_bytes=largest_file_bytes,
             )
+            server.authorized_keys.write_text(f"{self._public_key}\n")
             try:
                 yield "127.0.0.1", server.ports["everything"]
             finally:
@@ -246,7 +246,7 @@ class SftpCase:
 
     @contextmanager
     def _without_the_key(self, proxy: FaultProxy) -> Iterator[None]:
-        with neutral(proxy):
+        with seen(proxy):
             self._server.authorized_keys.write_text("")
             try:
                 yield
@@ -254,46 +254,52 @@ class SftpCase:
                 self._server.authorized_keys.write_text(f"{self._public_key}\n")
 
     @contextmanager
-    def _without_the_folder(self, _: FaultProxy) -> Iterator[None]:
+    def _without_the_folder(self, proxy: FaultProxy) -> Iterator[None]:
         elsewhere = self.exports.rename(self._root / "elsewhere")
         try:
-            yield
+            with seen(proxy):
+                yield
         finally:
             elsewhere.rename(self.exports)
 
     @contextmanager
-    def _with_a_closed_folder(self, _: FaultProxy) -> Iterator[None]:
-        self.exports.chmod(0o555)
+    def _with_a_closed_folder(self, proxy: FaultProxy) -> Iterator[None]:
+        folders = [self.exports, *(path for path in self.exports.rglob("*") if path.is_dir())]
+        for folder in folders:
+            folder.chmod(0o555)
         try:
-            yield
-        finally:
-            self.exports.chmod(0o755)
-
-    @contextmanager
-    def _with_a_full_disk(self, proxy: FaultProxy) -> Iterator[None]:
-        with neutral(proxy):
-            self._server.limit_file_size(TOO_SMALL_BYTES)
-            try:
+            with seen(proxy):
                 yield
-            finally:
-                self._server.limit_file_size(resource.RLIM_INFINITY)
-
-
-def neutral(proxy: FaultProxy) -> AbstractContextManager[None]:
-    """Closes the connections that go through a proxy, now and at the end; so that no old login outlasts a change."""
-    return proxy.inflicting(ResetInBody(1 << 60))
+        finally:
+            for folder in folders:
+                folder.chmod(0o755)
 
 
 @contextmanager
-def leading_to(proxy: FaultProxy, address: Address) -> Iterator[None]:
-    """The proxy stands before another server for a while."""
-    before = proxy.upstream
-    with neutral(proxy):
-        proxy.upstream = address
+def seen(proxy: FaultProxy, server: Address | None = None) -> Iterator[None]:
+    """Counts each login through the proxy as harmed, by whatever else is done, and closes what was open before.
+
+    `server` is another one that the proxy stands before meanwhile.
+    """
+    upstream, connections = proxy.upstream, proxy.connections
+    with proxy.inflicting(ResetInBody(1 << 60)):
+        proxy.upstream = server or upstream
         try:
             yield
         finally:
-            proxy.upstream = before
+            proxy.upstream = upstream
+            for _ in range(proxy.connections - connections):
+                proxy.count_harm()
+
+
+@contextmanager
+def begun_login(address: Address) -> Iterator[None]:
+    """A connection that a server has greeted and that says nothing more; tried until one is greeted."""
+    while True:
+        with socket.create_connection(address, PATIENCE_SECONDS) as link:
+            if link.recv(4) == b"SSH-":
+                yield
+                return
 
 
 def free_ports(count: int) -> list[int]:
@@ -303,9 +309,9 @@ def free_ports(count: int) -> list[int]:
         return [listener.getsockname()[1] for listener in listeners]
 
 
-def new_key(path: Path, passphrase: str = "") -> str:
+def new_key(path: Path, passphrase: str = "", *, kind: str = "ed25519") -> str:
     """Makes a pair of keys at a path; the public one, as one line."""
-    command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", passphrase, "-C", "", "-f", path]
+    command = ["ssh-keygen", "-q", "-t", kind, "-N", passphrase, "-C", "", "-f", path]
     subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
     return path.with_name(f"{path.name}.pub").read_text().strip()
 

@@ -16,7 +16,7 @@ KINDS: Mapping[str, str] = {
 }
 """Kind → its name in test ids; the server of a simulated one is our own."""
 
-FAULT_COUNTS: Mapping[str, int] = {**dict.fromkeys(KINDS, 14), "local": 7}
+FAULT_COUNTS: Mapping[str, int] = {**dict.fromkeys(KINDS, 14), "local": 6}
 """How many faults each kind's case inflicts, known before its server is started. The local disk has no network."""
 
 

@@ -1,13 +1,14 @@
 """Fixtures of the destinations' suites: every kind with its server, started once, when the first test needs it."""
 
+import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 from cases import KINDS, make_case
 from contract import Case, ServerMissing
-from fault_proxy import FaultProxy
 
 
 class Cases:
@@ -56,7 +57,6 @@ def case(request: pytest.FixtureRequest, cases: Cases) -> Case:
 
 
 @pytest.fixture
-def proxy(case: Case) -> Iterator[FaultProxy]:
-    """A proxy before the case's server."""
-    with FaultProxy(case.endpoint, speaks_http=case.kind != "sftp") as made:
-        yield made
+def prefix(tmp_path: Path) -> str:
+    """A folder at the destination for one test alone."""
+    return "t-" + hashlib.sha256(str(tmp_path).encode()).hexdigest()[:12]

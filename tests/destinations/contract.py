@@ -1,7 +1,7 @@
 """What the suites ask of a kind of destination: a real server, a declaration for it, and an eye on what arrived there.
 
-Each kind has one file `case_<kind>.py` with `make_case(folder, environment) -> Case`. It starts its server on a free port
-of the loopback, and raises `ServerMissing` where that isn't installed.
+Each kind has one file `case_<kind>.py` with `make_case(folder, environment) -> Case`. It starts its server on a free
+port of the loopback, and raises `ServerMissing` where that isn't installed.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -60,10 +60,13 @@ class Case(Protocol):
     """The environment with the secrets that `declaration` names."""
     endpoint: Address
     """Where the real server listens; the suites put their proxy before it."""
-    secrets: Sequence[str]
-    """Every secret in use, as it must never show up anywhere: keys, passwords, tokens, signatures."""
     overwrites: bool
     """Whether a file can be replaced at this destination with the rights of `declaration`."""
+
+    @property
+    def secrets(self) -> Sequence[str]:
+        """Every secret in use, as it must never show up anywhere: keys, passwords, tokens, signatures."""
+        ...
 
     def declaration(
         self, endpoint: Address | None = None, *, prefix: str = "", timeout_seconds: float = 20
@@ -99,3 +102,13 @@ class CaseFactory(Protocol):
     """`make_case` of every case file: an empty folder for the server's files, and the environment for its process."""
 
     def __call__(self, folder: Path, environment: Mapping[str, str]) -> Case: ...
+
+
+def under(case: Case, prefix: str) -> dict[str, bytes]:
+    """What lies under a prefix, by key without it."""
+    everything, start = case.keys(), f"{prefix}/"
+    return {key.removeprefix(start): case.read(key) for key in sorted(everything) if key.startswith(start)}
+
+
+def without_manifests(found: Mapping[str, bytes]) -> dict[str, bytes]:
+    return {key: content for key, content in found.items() if not key.endswith(".manifest.json")}

@@ -1,4 +1,4 @@
-"""A TCP proxy that does harm on demand: canned answers, resets, stalls, lost responses. Threads, standard library alone.
+"""A TCP proxy that does harm on demand: canned answers, resets, stalls, lost responses.
 
     with FaultProxy(("127.0.0.1", 9000)) as proxy:
         proxy.endpoint                        what the client is given
@@ -198,6 +198,8 @@ class FaultProxy:
                         return
                     self.note_bytes(len(block))
                     server.sendall(block)
+            # Also after a reset by a client that was killed: the server must learn that nobody is there any more.
+            with suppress(OSError):
                 server.shutdown(socket.SHUT_WR)
             back.join()
 

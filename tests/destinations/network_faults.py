@@ -1,8 +1,7 @@
 """The faults that every kind of destination meets: the network between us and the server."""
 
-from fault_proxy import Harm, LostResponse, Refused, ResetAtOnce, ResetInBody, Stall
-
 from contract import Fault
+from fault_proxy import Harm, LostResponse, Refused, ResetAtOnce, ResetInBody, Stall
 
 IN_THE_BODY = 200_000
 """More than any handshake, less than a test's file."""

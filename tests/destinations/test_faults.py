@@ -1,6 +1,5 @@
 """What goes wrong on the way: its class, how often it is tried, nothing half-visible; and gone, a re-run completes."""
 
-import hashlib
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -8,7 +7,7 @@ from random import Random
 import pytest
 from cases import FAULT_COUNTS, KINDS
 from conftest import Cases
-from contract import Case
+from contract import under
 from delivery_fakes import request
 from fault_proxy import FaultProxy
 
@@ -28,23 +27,18 @@ def asked(tmp_path: Path, attempt: str) -> DeliveryRequest:
     return replace(request(tmp_path, CONTENTS, attempt=attempt, parallel=1), retries=RETRIES)
 
 
-def under(case: Case, prefix: str) -> dict[str, bytes]:
-    start = f"{prefix}/"
-    return {key.removeprefix(start): case.read(key) for key in case.keys() if key.startswith(start)}
-
-
 @pytest.mark.req("A12", "P37", "S10")
 @pytest.mark.parametrize(("kind", "number"), MATRIX)
 def test_a_fault_is_classified_leaves_nothing_half_visible_and_once_gone_a_rerun_completes(
-    cases: Cases, kind: str, number: int, tmp_path: Path
+    cases: Cases, kind: str, number: int, tmp_path: Path, prefix: str
 ) -> None:
     case = cases.of(kind)
     fault = case.faults()[number]
-    prefix = "f-" + hashlib.sha256(str(tmp_path).encode()).hexdigest()[:12]
     with FaultProxy(case.endpoint, speaks_http=kind != "sftp") as proxy:
         declaration = case.declaration(proxy.endpoint, prefix=prefix, timeout_seconds=1)
+        first = asked(tmp_path, "a1")
         with fault.inflict(proxy), pytest.raises(DeliveryError) as caught:
-            deliver(asked(tmp_path, "a1"), declaration.open(case.surroundings))
+            deliver(first, declaration.open(case.surroundings))
         failure, left = caught.value.failure, under(case, prefix)
         tries = TRIES if failure.is_transient else 1
         assert (fault.name, failure.whose) == (fault.name, fault.whose), str(caught.value)

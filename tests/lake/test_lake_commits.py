@@ -16,7 +16,7 @@ from lake_days import Days, key, window
 from ctexport_dagster.core.errors import ConcurrentWrite
 from ctexport_dagster.core.source import ProfileInput, RawBatch
 from ctexport_dagster.lake import PartitionRecord, ingest
-from ctexport_dagster.lake.table import Replacement
+from ctexport_dagster.lake.table import Listing, Replacement
 
 
 def plans(**by_id: str) -> pl.DataFrame:
@@ -61,6 +61,26 @@ def test_of_two_runs_that_write_the_first_day_at_once_one_fails(tmp_path: Path) 
     with pytest.raises(ConcurrentWrite):
         take_while(days, 1, plans(a="loser"), lambda: days.take(1, plans(a="winner")))
     assert {i: row["Plan"] for i, row in days.state(1).items()} == {"a": "winner"}
+
+
+def test_a_commit_of_the_same_generation_in_between_makes_the_plan_look_again(tmp_path: Path) -> None:
+    table = Days(tmp_path).lake.table
+    seen: list[int] = []
+
+    def first(listing: Listing) -> Replacement:
+        return Replacement((), (), (), ("lake:day", 1))
+
+    def second(listing: Listing) -> Replacement:
+        seen.append(listing.version)
+        if len(seen) == 1:
+            table.commit(first)
+        if len(seen) == 2:
+            raise ConcurrentWrite("Writing a day", "it was written meanwhile", "Look.")
+        return Replacement((), (), (), ("lake:day", 1))
+
+    with pytest.raises(ConcurrentWrite, match="written meanwhile"):
+        table.commit(second)
+    assert seen == [0, 1]
 
 
 def test_a_run_survives_another_day_being_written_with_a_new_column_meanwhile(tmp_path: Path) -> None:

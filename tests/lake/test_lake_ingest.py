@@ -284,6 +284,26 @@ def test_a_profile_that_moves_to_another_instance_lives_once_and_leaves_no_tombs
     assert sorted(days.state(3)) == ["a", "b", "c"]
 
 
+@pytest.mark.req("B10", "B4")
+def test_a_deletion_that_names_no_instance_holds_wherever_the_profile_stands(tmp_path: Path) -> None:
+    days = Days(tmp_path, mode="changes")
+    days.put(1, people("a", "b", instanceId=5, deleted=False))
+    tally = days.put(2, people("a", instanceId=None, deleted=True)).rows
+    assert sorted(days.state(2)) == ["b"]
+    assert (tally.deleted, tally.moved) == (1, 1)
+    gone = pl.concat([part.after for part in days.touched(2)])
+    assert gone.select("clevertapId", "deleted", "mergedInto").rows() == [("a", True, None)]
+
+
+@pytest.mark.req("B10")
+def test_a_profile_given_in_two_instances_at_once_is_refused_and_keeps_its_last_good_state(tmp_path: Path) -> None:
+    days = Days(tmp_path)
+    days.put(1, people("a", "b", instanceId=0))
+    tally = days.put(2, people("b", "a", instanceId=0) + people("a", instanceId=5)).rows
+    assert tally == Tally(source=3, unchanged=1, quarantined=2)
+    assert sorted(days.state(2)) == ["a", "b"]
+
+
 @pytest.mark.req("P22", "P25")
 def test_a_vanished_property_keeps_its_values_and_makes_no_change(tmp_path: Path) -> None:
     days = Days(tmp_path)

@@ -53,6 +53,14 @@ def test_the_size_of_slices_groups_and_files_never_shows_in_what_is_read(tmp_pat
     assert rows(tiny, day).equals(rows(huge, day))
 
 
+def test_whether_the_state_was_held_in_memory_shows_in_no_read_and_no_count(tmp_path: Path) -> None:
+    held, not_held = three_days(tmp_path / "held"), three_days(tmp_path / "not", replace(TINY, most_known_rows=0))
+    assert all(rows(held, day).equals(rows(not_held, day)) for day in (1, 2, 3))
+    tallies = [[record.rows for record in days.view().records()] for days in (held, not_held)]
+    assert tallies[0] == tallies[1]
+    assert tallies[0][1].unchanged == 14
+
+
 def test_a_base_never_shows_in_what_is_read(tmp_path: Path) -> None:
     days = three_days(tmp_path)
     plain = [rows(days, day) for day in (1, 2, 3)]

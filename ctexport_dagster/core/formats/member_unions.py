@@ -8,7 +8,7 @@ in slot order. An entry's value is a struct of typed members, of which exactly o
 `commPrefs` has member6 besides: the subscription groups as a map of such unions. Source: REQUIREMENTS P30, CONSUMERS.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +18,7 @@ import pyarrow as pa
 from ctexport_dagster.core.formats.subscription_groups import GroupEntries, group_entries
 
 _COMPAT = pl.CompatLevel.oldest()
-_INT32 = (-(2**31), 2**31 - 1)
+_ELSEWHERE = np.uint32(2**32 - 1)
 _TEXT = pa.large_string()
 _NUMBER_TYPES = (pa.bool_(), pa.int32(), pa.int64(), pa.float32(), pa.float64())
 
@@ -63,7 +63,8 @@ def identity_maps(slots: Sequence[Slot]) -> pa.MapArray:
     """One map a row, of structs: `member0` text, `member1` list of texts (of at most one slot)."""
     entries = _entries(slots)
     lists = next((place for place, slot in enumerate(slots) if slot.values.dtype != pl.String), None)
-    member0 = _gathered(slots, [place for place in range(len(slots)) if place != lists], entries, pl.String())
+    texts = {place: slot.values for place, slot in enumerate(slots) if place != lists}
+    member0 = _gathered(texts, entries, len(slots), pl.String())
     if lists is None:
         member1: pa.Array = pa.nulls(entries.count, pa.list_(_TEXT))
     else:
@@ -86,37 +87,50 @@ def _maps(slots: Sequence[Slot], entries: _Entries, members: dict[str, pa.Array]
 
 def _members(slots: Sequence[Slot], entries: _Entries, excluded: int | None = None) -> dict[str, pa.Array]:
     """The members 0 to 5 of all entries; null throughout at those of the excluded slot."""
+    places = [place for place in range(len(slots)) if place != excluded]
 
-    def gathered(dtype: pl.DataType) -> pa.Array:
-        places = [place for place, slot in enumerate(slots) if slot.values.dtype == dtype and place != excluded]
-        return _gathered(slots, places, entries, dtype)
+    def gathered(columns: Sequence[pl.Series], dtype: pl.DataType) -> pa.Array:
+        filled = {
+            place: column
+            for place, column in zip(places, columns, strict=True)
+            if column.dtype == dtype and column.null_count() < len(column)
+        }
+        return _gathered(filled, entries, len(slots), dtype)
 
-    integers = pl.Series(gathered(pl.Int64()))
-    is_small = integers.is_between(*_INT32)
+    columns = [slots[place].values for place in places]
+    small, large = zip(*map(_by_width, columns), strict=True) if columns else ((), ())
     return {
-        "member0": gathered(pl.Boolean()),
-        "member1": _where(is_small, integers).cast(pl.Int32).to_arrow(),
-        "member2": _where(~is_small, integers).to_arrow(),
-        "member3": gathered(pl.Float32()),
-        "member4": gathered(pl.Float64()),
-        "member5": gathered(pl.String()),
+        "member0": gathered(columns, pl.Boolean()),
+        "member1": gathered(small, pl.Int32()),
+        "member2": gathered(large, pl.Int64()),
+        "member3": gathered(columns, pl.Float32()),
+        "member4": gathered(columns, pl.Float64()),
+        "member5": gathered(columns, pl.String()),
     }
 
 
-def _where(mask: pl.Series, values: pl.Series) -> pl.Series:
-    return pl.select(pl.when(mask).then(values)).to_series()
+def _by_width(values: pl.Series) -> tuple[pl.Series, pl.Series]:
+    """Integers that fit 32 bits (Int32), and the others (Int64), null where they don't belong; others as they are."""
+    if values.dtype != pl.Int64:
+        return values, values
+    small = values.cast(pl.Int32, strict=False)
+    if small.null_count() == values.null_count():
+        return small, values.clear(len(values))
+    return small, pl.select(pl.when(small.is_null()).then(values)).to_series()
 
 
-def _gathered(slots: Sequence[Slot], places: Sequence[int], entries: _Entries, dtype: pl.DataType) -> pa.Array:
-    """The values of the slots at these places, at their entries; null at all other entries."""
-    if not places:
+def _gathered(columns: Mapping[int, pl.Series], entries: _Entries, slot_count: int, dtype: pl.DataType) -> pa.Array:
+    """The values of the columns, by their slots' places, at their entries; null at all other entries."""
+    if not columns:
         return pa.nulls(entries.count, _arrow_type(dtype))
-    stacked = pl.concat([*(slots[place].values.alias("") for place in places), pl.Series("", [None], dtype)])
-    height = len(slots[0].values)
-    starts = np.full(len(slots), -1, np.int64)
-    starts[list(places)] = np.arange(len(places)) * height
-    first = starts[entries.slots]
-    picks = np.where(first < 0, len(stacked) - 1, first + entries.rows).astype(np.uint32)
+    stacked = pl.concat([*(column.alias("") for column in columns.values()), pl.Series("", [None], dtype)])
+    height = len(next(iter(columns.values())))
+    starts = np.full(slot_count, _ELSEWHERE, np.uint32)
+    starts[list(columns)] = np.arange(len(columns)) * height
+    picks = starts[entries.slots]
+    is_here = picks != _ELSEWHERE
+    picks += entries.rows
+    picks[~is_here] = len(stacked) - 1
     return stacked.gather(pl.Series(picks)).to_arrow(compat_level=_COMPAT)
 
 

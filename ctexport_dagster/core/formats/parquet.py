@@ -33,7 +33,7 @@ _ENTRY_BYTES = 8
 class ParquetFormat:
     """One declared Parquet format; each slice of rows becomes a row group."""
 
-    slice_bytes = 8_000_000
+    slice_bytes = 12_000_000
     head = MAGIC
 
     def __init__(self, declared: Format, plan: ColumnPlan) -> None:

@@ -7,13 +7,13 @@ they are, and in the footer's record of it every offset moves by as much as the 
 Source: https://github.com/apache/parquet-format/blob/master/src/main/thrift/parquet.thrift
 """
 
-import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ctexport_dagster.core.formats.thrift import (
     I16,
     I64,
+    LIST,
     STRUCT,
     ThriftField,
     ThriftList,
@@ -38,7 +38,7 @@ _OFFSET_GROWTH = 5
 
 @dataclass(frozen=True)
 class RowGroup:
-    """The footer's record of one row group whose bytes begin at offset 0."""
+    """The footer's record of one row group, as in a file of its own."""
 
     record: ThriftStruct
     content_bytes: int
@@ -54,11 +54,10 @@ def lifted(file: memoryview) -> tuple[memoryview, RowGroup]:
     content = file[len(MAGIC) : footer_start]
     (record,) = _items(footer[_FILE_ROW_GROUPS].value)
     assert isinstance(record, dict)
-    moved = _moved(record, -len(MAGIC))
-    room = len(encode_struct(moved)) + _OFFSET_GROWTH * (2 + 4 * len(_items(moved[_GROUP_COLUMNS].value)))
+    room = len(encode_struct(record)) + _OFFSET_GROWTH * (2 + 4 * len(_items(record[_GROUP_COLUMNS].value)))
     row_count = footer[_FILE_ROW_COUNT].value
     assert isinstance(row_count, int)
-    return content, RowGroup(moved, len(content), row_count, room)
+    return content, RowGroup(record, len(content), row_count, room)
 
 
 def footer_of(empty_file: memoryview, row_groups: Sequence[RowGroup]) -> bytes:
@@ -68,7 +67,7 @@ def footer_of(empty_file: memoryview, row_groups: Sequence[RowGroup]) -> bytes:
     """
     footer = decode_struct(bytes(empty_file[len(MAGIC) : -8]))
     records: list[ThriftValue] = []
-    offset = len(MAGIC)
+    offset = 0
     for ordinal, group in enumerate(row_groups):
         record = _moved(group.record, offset)
         if _GROUP_ORDINAL in record:
@@ -82,24 +81,27 @@ def footer_of(empty_file: memoryview, row_groups: Sequence[RowGroup]) -> bytes:
 
 
 def _moved(record: ThriftStruct, by: int) -> ThriftStruct:
-    """A copy of a row group's record, every offset moved. A zero stands for "not set" in `file_offset`s."""
-    record = copy.deepcopy(record)
-    _move(record, _GROUP_OFFSET, by)
-    for column in _items(record[_GROUP_COLUMNS].value):
-        assert isinstance(column, dict)
-        meta = column[_CHUNK_META].value
+    """A row group's record with every offset moved; the rest is shared with the one given."""
+    columns: list[ThriftValue] = []
+    for chunk in _items(record[_GROUP_COLUMNS].value):
+        assert isinstance(chunk, dict)
+        meta = chunk[_CHUNK_META].value
         assert isinstance(meta, dict)
-        _move(column, _CHUNK_OFFSET, by)
-        for field in _META_OFFSETS:
-            _move(meta, field, by)
-    return record
+        moved_meta = ThriftField(STRUCT, _with_moved(meta, _META_OFFSETS, by))
+        columns.append({**_with_moved(chunk, (_CHUNK_OFFSET,), by), _CHUNK_META: moved_meta})
+    moved = _with_moved(record, (_GROUP_OFFSET,), by)
+    return {**moved, _GROUP_COLUMNS: ThriftField(LIST, ThriftList(STRUCT, columns))}
 
 
-def _move(struct: ThriftStruct, field: int, by: int) -> None:
-    if field in struct:
-        value = struct[field].value
+def _with_moved(struct: ThriftStruct, fields: Sequence[int], by: int) -> ThriftStruct:
+    """The struct with its offsets moved, but those of 0, which means that there is none."""
+    moved = dict(struct)
+    for number in fields:
+        value = struct[number].value if number in struct else 0
         assert isinstance(value, int)
-        struct[field] = ThriftField(I64, value + by)
+        if value:
+            moved[number] = ThriftField(I64, value + by)
+    return moved
 
 
 def _items(value: ThriftValue) -> list[ThriftValue]:

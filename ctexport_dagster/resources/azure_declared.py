@@ -1,0 +1,54 @@
+"""What the two Azure kinds declare alike: account, container, and one of five ways to be let in."""
+
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from ctexport_dagster.core.declared import Declared
+from ctexport_dagster.core.secret import Secret
+from ctexport_dagster.resources.key_prefix import KeyPrefix
+
+Seconds = Annotated[float, Field(gt=0, le=3600)]
+
+
+class AzureDeclared(Declared):
+    """A container of a storage account. Of the credentials, one at most; none means the machine's own identity."""
+
+    name: str
+    description: str | None = None
+    storage_account: str = Field(pattern="^[a-z0-9]{3,24}$")
+    """The account's name, without a domain."""
+    container: str = Field(pattern=r"^(\$web|[a-z0-9](-?[a-z0-9]){2,62})$")
+    """The container's name; ADLS calls it a file system."""
+    prefix: KeyPrefix = ""
+    """Stands before every key, as a folder: exports/daily."""
+    sas_token: Secret | None = None
+    """A shared access signature: what stands behind the ? of a SAS URL."""
+    sas_url: Secret | None = None
+    """A container's whole SAS URL, as a Data Landing Zone comes with."""
+    account_key: Secret | None = None
+    """Opens the whole account: a SAS token that may create and write is enough."""
+    connection_string: Secret | None = None
+    """With an account key or a SAS token in it."""
+    endpoint_suffix: str = Field(default="core.windows.net", pattern=r"^[a-z0-9.-]+$")
+    """Of another cloud: core.usgovcloudapi.net, core.chinacloudapi.cn."""
+    endpoint_url: str | None = Field(default=None, pattern=r"^https?://[^?@\s]+$")
+    """Instead of the account's own: a private endpoint, or an emulator's with the account in its path."""
+    parallel_uploads: int = Field(default=4, ge=1, le=32)
+    connect_timeout_seconds: Seconds = 10
+    read_timeout_seconds: Seconds = 60
+    """The longest silence of the service that is borne; an upload that makes progress may take longer."""
+
+    @model_validator(mode="after")
+    def _is_let_in_by_one_way(self) -> "AzureDeclared":
+        ways = (self.sas_token, self.sas_url, self.account_key, self.connection_string)
+        given = len([way for way in ways if way])
+        if given > 1:
+            raise ValueError("give one of sas_token, sas_url, account_key, connection_string, or none of them")
+        if not given and (self.endpoint_url or "").startswith("http:"):
+            raise ValueError("the machine's own identity is sent over https alone: mend endpoint_url")
+        return self
+
+    def place(self, service: str) -> str:
+        """The container's public address, wherever requests go: `https://acme.blob.core.windows.net/exports`."""
+        return f"https://{self.storage_account}.{service}.{self.endpoint_suffix}/{self.container}"

@@ -1,0 +1,140 @@
+"""kill -9 at any instant of a delivery to any destination, then the same again: nothing missing, torn or twice.
+
+The local disk has its own, in tests/core/test_delivery_kill.py.
+"""
+
+import hashlib
+import signal
+from collections.abc import Iterator
+from dataclasses import replace
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from random import Random
+from typing import get_args
+
+import pytest
+from cases import KINDS
+from conftest import Cases
+from contract import Case, under, without_manifests
+from fault_proxy import FaultProxy
+from kill_child import FILES, Job, Point, start
+
+from ctexport_dagster.core.manifest import Manifest
+
+CLOUDS = [pytest.param(kind, id=name) for kind, name in KINDS.items() if kind != "local"]
+POINTS = [point for point in get_args(Point) if point != "nowhere"]
+BYTES = FILES * 300_000
+IN_UPLOADS = [1, 150_000, 299_999, 450_000, 899_000]
+"""Bytes that have gone to the server when the process is killed."""
+KILLS_AT_RANDOM = 10
+
+
+def manifests(found: dict[str, bytes]) -> Iterator[Manifest]:
+    for key, content in found.items():
+        if key.endswith(".manifest.json"):
+            yield Manifest.from_json(content.decode())
+
+
+def assert_manifests_stand(found: dict[str, bytes]) -> None:
+    """Whoever sees a manifest finds every one of its files, whole."""
+    for manifest in manifests(found):
+        for file in manifest.files:
+            content = found[file.key]
+            assert (len(content), hashlib.sha256(content).hexdigest()) == (file.bytes, file.sha256)
+
+
+def assert_files_are_whole(found: dict[str, bytes], wanted: dict[str, bytes]) -> None:
+    files = without_manifests(found)
+    assert {key: wanted.get(key) == content for key, content in files.items()} == dict.fromkeys(files, True)
+
+
+def deliver_undisturbed(job: Job) -> None:
+    process = start(replace(job, attempt="last", point="nowhere"))
+    process.join()
+    assert process.exitcode == 0
+
+
+def assert_completed(case: Case, prefix: str, wanted: dict[str, bytes]) -> None:
+    found = under(case, prefix)
+    assert_manifests_stand(found)
+    files = without_manifests(found)
+    assert files == wanted
+    assert {manifest.generation for manifest in manifests(found)} == {1}
+
+
+@pytest.mark.req("B2")
+@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("kind", CLOUDS)
+def test_a_delivery_killed_at_a_named_point_is_completed_by_the_next_one(
+    cases: Cases, kind: str, point: Point, tmp_path: Path, prefix: str
+) -> None:
+    case = cases.of(kind)
+    declaration = case.declaration(prefix=prefix)
+    job = Job(tmp_path, declaration, case.surroundings, 1, "2026-11-01", "a1", point)
+    process = start(job)
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    found = under(case, prefix)
+    assert_manifests_stand(found)
+    assert_files_are_whole(found, job.contents)
+    deliver_undisturbed(job)
+    assert_completed(case, prefix, job.contents)
+
+
+@pytest.mark.req("B2")
+@pytest.mark.parametrize("kind", CLOUDS)
+def test_deliveries_killed_in_the_middle_of_uploads_are_completed_by_the_next_one(
+    cases: Cases, kind: str, tmp_path: Path, prefix: str
+) -> None:
+    case, wanted = cases.of(kind), dict[str, bytes]()
+    with FaultProxy(case.endpoint, speaks_http=kind != "sftp") as proxy:
+        declaration = case.declaration(proxy.endpoint, prefix=prefix)
+        for seed, passed in enumerate(IN_UPLOADS):
+            job = Job(tmp_path, declaration, case.surroundings, seed, f"2026-11-{seed + 1:02}", "a1")
+            proxy.forget()
+            process = start(job)
+            kill_after(proxy, passed, process)
+            process.join()
+            proxy.on_bytes = None
+            assert process.exitcode == -signal.SIGKILL
+            assert_manifests_stand(under(case, prefix))
+            deliver_undisturbed(job)
+            wanted |= job.contents
+    assert_completed(case, prefix, wanted)
+
+
+def kill_after(proxy: FaultProxy, passed: int, process: BaseProcess) -> None:
+    def kill(total: int) -> None:
+        if total >= passed:
+            process.kill()
+
+    proxy.on_bytes = kill
+
+
+@pytest.mark.req("B2")
+@pytest.mark.parametrize("kind", CLOUDS)
+def test_deliveries_killed_at_random_are_completed_without_a_file_missing_torn_or_twice(
+    cases: Cases, kind: str, tmp_path: Path, prefix: str
+) -> None:
+    """At random by bytes: instants after which a random number of them have reached the server."""
+    case, random, wanted, kills = cases.of(kind), Random(20261122), dict[str, bytes](), 0
+    with FaultProxy(case.endpoint, speaks_http=kind != "sftp") as proxy:
+        declaration = case.declaration(proxy.endpoint, prefix=prefix)
+        for seed in range(100, 200):
+            job = Job(
+                tmp_path, declaration, case.surroundings, seed, f"2027-{seed // 10 - 9:02}-{seed % 10 + 1:02}", "a1"
+            )
+            for attempt in ("a1", "a2"):
+                proxy.forget()
+                process = start(replace(job, attempt=attempt))
+                kill_after(proxy, random.randrange(BYTES * 5 // 4), process)
+                process.join()
+                proxy.on_bytes = None
+                kills += process.exitcode == -signal.SIGKILL
+                assert_manifests_stand(under(case, prefix))
+            deliver_undisturbed(job)
+            wanted |= job.contents
+            if kills >= KILLS_AT_RANDOM:
+                break
+    assert_completed(case, prefix, wanted)
+    assert kills >= KILLS_AT_RANDOM

@@ -1,0 +1,49 @@
+"""`ctexport` in a process of its own that may be killed: forked from one that has imported everything already.
+
+Importing Dagster takes seconds; the fork server does it once. It starts no thread, so that forking it is safe.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from multiprocessing import get_context
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+_SERVER = get_context("forkserver")
+_SERVER.set_forkserver_preload(["run_child", "ctexport_dagster.cli.app", "ctexport_dagster.cli.launching"])
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command line, in one home."""
+
+    home: Path
+    arguments: tuple[str, ...]
+    environment: Mapping[str, str]
+    said: Path
+    """The file that it prints to."""
+
+    def printing_to(self, said: Path) -> "Command":
+        return replace(self, said=said)
+
+
+def start(command: Command) -> BaseProcess:
+    process = _SERVER.Process(target=_run, args=(command,))
+    process.start()
+    return process
+
+
+def _run(command: Command) -> None:
+    """Signals are reset: a child of a shell that ignores them would ignore them too, and be stopped by nothing."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    os.chdir(command.home)
+    os.environ.clear()
+    os.environ.update(command.environment)
+    sys.stdout = sys.stderr = command.said.open("w")
+    from ctexport_dagster.cli.app import main
+
+    main(list(command.arguments))
