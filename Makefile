@@ -13,7 +13,7 @@ export DAGSTER_DISABLE_TELEMETRY := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONUNBUFFERED := 1
 
-.PHONY: demo dev env test lint types pytest bench requirements lock schemas clean
+.PHONY: demo dev env servers test lint types pytest bench requirements lock schemas clean
 
 demo: $(VENV)/.base
 	$(BIN)/ctexport demo
@@ -23,7 +23,11 @@ dev: $(VENV)/.base
 
 env: $(VENV)/.full
 
-test: env lint types pytest
+test: env servers lint types pytest requirements
+
+# The real servers that destinations are tested against; says loudly what it has to leave out.
+servers: env
+	tools/test_servers.sh $(VENV)
 
 lint:
 	$(BIN)/ruff format --check .

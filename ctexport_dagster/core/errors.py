@@ -66,8 +66,7 @@ class ConfigurationError(ExportError):
 
     def __init__(self, mistakes: Sequence[Mistake]) -> None:
         self.mistakes = tuple(mistakes)
-        count = f"{len(self.mistakes)} mistake{'s' if len(self.mistakes) != 1 else ''}"
-        super().__init__("Loading the declared files", count, "Mend each and run `ctexport check`:")
+        super().__init__("Reading the declared files", str(self), "Mend what is declared, then run `ctexport check`.")
 
     def __str__(self) -> str:
         return "\n".join(str(mistake) for mistake in self.mistakes)

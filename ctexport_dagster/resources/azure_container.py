@@ -11,12 +11,11 @@ from typing import Protocol
 from uuid import uuid4
 
 from ctexport_dagster.core.destination import PutOutcome, Upload
-from ctexport_dagster.core.errors import ConfigurationError, DeliveryError
+from ctexport_dagster.core.errors import DeliveryError
 from ctexport_dagster.core.failure import Failure
 from ctexport_dagster.core.surroundings import Surroundings
 from ctexport_dagster.resources.azure_access import Access, Service, find_access
 from ctexport_dagster.resources.azure_declared import AzureDeclared
-from ctexport_dagster.resources.azure_failures import not_set_up
 from ctexport_dagster.resources.key_prefix import prefixed
 
 _CANARY = b"written by ctexport check --canary; it can be deleted\n"
@@ -90,16 +89,21 @@ class AzureContainer:
         return found
 
     def check(self) -> Failure | None:
-        """Why nothing could be written, as far as it shows without a request: extra, secret, what the SAS says."""
-        try:
-            access = find_access(self.declared, self.surroundings.environment, self.service)
-            self._writer()
-        except ConfigurationError as error:
-            return not_set_up(error)
+        """Why nothing could be written, as far as it shows without a request: what the SAS token says of itself.
+
+        Raises:
+            ConfigurationError: the extra is missing, or the variable of the secret isn't set or holds something else.
+        """
+        access = find_access(self.declared, self.surroundings.environment, self.service)
+        self._writer()
         return access.shortcoming(datetime.now(UTC), _ALSO_NEEDED[self.service])
 
     def canary(self) -> Failure | None:
-        """Writes one tiny file under `.ctexport-canary/`, never the same twice; why it couldn't, else None."""
+        """Writes one tiny file under `.ctexport-canary/`, never the same twice; why it couldn't, else None.
+
+        Raises:
+            ConfigurationError: as `check`.
+        """
         attempt = uuid4().hex
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "canary")
@@ -107,8 +111,6 @@ class AzureContainer:
             key, digest = f".ctexport-canary/{attempt}", sha256(_CANARY).hexdigest()
             try:
                 self.put(Upload(path, key, len(_CANARY), digest, attempt, overwrites=False))
-            except ConfigurationError as error:
-                return not_set_up(error)
             except DeliveryError as error:
                 return error.failure
         return None

@@ -49,6 +49,13 @@ class AzureDeclared(Declared):
             raise ValueError("the machine's own identity is sent over https alone: mend endpoint_url")
         return self
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is allowed, but more than we need."""
+        if self.account_key is None:
+            return ()
+        return ("account_key opens the whole account; the SAS token of `ctexport policy azure` is enough",)
+
     def place(self, service: str) -> str:
         """The container's public address, wherever requests go: `https://acme.blob.core.windows.net/exports`."""
         return f"https://{self.storage_account}.{service}.{self.endpoint_suffix}/{self.container}"

@@ -7,7 +7,6 @@ Source: REQUIREMENTS P37, S10; Azure's "Blob service error codes" and "Data Lake
 
 from collections.abc import Mapping
 
-from ctexport_dagster.core.errors import ConfigurationError
 from ctexport_dagster.core.failure import (
     HTTP_STATUSES,
     SLOW_DOWN,
@@ -232,15 +231,4 @@ def too_narrow(rights: str) -> Failure:
         happened="the SAS token is not enough",
         cause=f"it lacks the right to {rights}",
         fix=_NEW_SAS,
-    )
-
-
-def not_set_up(error: ConfigurationError) -> Failure:
-    """A mistake of configuration that shows only on use: a missing extra, or a variable that isn't set."""
-    return Failure(
-        whose="customer",
-        code="configuration",
-        happened="the destination isn't set up",
-        cause="; ".join(f"{mistake.field} {mistake.message}" for mistake in error.mistakes),
-        fix="Mend it, then run ctexport check again",
     )

@@ -20,8 +20,8 @@ def policy(bucket: str, *, principal: str = YOUR_PRINCIPAL) -> str:
             "",
             key_policy(bucket),
             "",
-            "With encryption: sse-kms the key's policy must also allow kms:GenerateDataKey (and kms:Decrypt, which AWS"
-            " asks for where files are large).",
+            "With encryption: sse-kms, kms:GenerateDataKey on the key as well. `ctexport verify`, which reads"
+            " files back, needs s3:GetObject.",
         ]
     )
 

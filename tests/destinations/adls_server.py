@@ -86,7 +86,10 @@ class AdlsServer:
             status, body = refusal.status, json.dumps(told).encode()
             headers = {"x-ms-error-code": refusal.code, "Content-Type": "application/json"}
         handler.send_response(status)
-        for name, value in {**headers, "Content-Length": str(len(body))}.items():
+        headers |= {"Content-Length": str(len(body))}
+        if handler.close_connection:
+            headers |= {"Connection": "close"}
+        for name, value in headers.items():
             handler.send_header(name, value)
         handler.end_headers()
         handler.wfile.write(body)

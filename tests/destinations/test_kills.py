@@ -23,6 +23,7 @@ from ctexport_dagster.core.manifest import Manifest
 
 CLOUDS = [pytest.param(kind, id=name) for kind, name in KINDS.items() if kind != "local"]
 POINTS = [point for point in get_args(Point) if point != "nowhere"]
+DAY = "2026-11-01"
 BYTES = FILES * 300_000
 IN_UPLOADS = [1, 150_000, 299_999, 450_000, 899_000]
 """Bytes that have gone to the server when the process is killed."""
@@ -70,7 +71,7 @@ def test_a_delivery_killed_at_a_named_point_is_completed_by_the_next_one(
 ) -> None:
     case = cases.of(kind)
     declaration = case.declaration(prefix=prefix)
-    job = Job(tmp_path, declaration, case.surroundings, 1, "2026-11-01", "a1", point)
+    job = Job(tmp_path, declaration, case.surroundings, 1, DAY, "a1", point)
     process = start(job)
     process.join()
     assert process.exitcode == -signal.SIGKILL
@@ -91,12 +92,7 @@ def test_deliveries_killed_in_the_middle_of_uploads_are_completed_by_the_next_on
         declaration = case.declaration(proxy.endpoint, prefix=prefix)
         for seed, passed in enumerate(IN_UPLOADS):
             job = Job(tmp_path, declaration, case.surroundings, seed, f"2026-11-{seed + 1:02}", "a1")
-            proxy.forget()
-            process = start(job)
-            kill_after(proxy, passed, process)
-            process.join()
-            proxy.on_bytes = None
-            assert process.exitcode == -signal.SIGKILL
+            assert is_killed(proxy, passed, job)
             assert_manifests_stand(under(case, prefix))
             deliver_undisturbed(job)
             wanted |= job.contents
@@ -117,24 +113,28 @@ def test_deliveries_killed_at_random_are_completed_without_a_file_missing_torn_o
     cases: Cases, kind: str, tmp_path: Path, prefix: str
 ) -> None:
     """At random by bytes: instants after which a random number of them have reached the server."""
-    case, random, wanted, kills = cases.of(kind), Random(20261122), dict[str, bytes](), 0
+    case, random, kills = cases.of(kind), Random(20261122), 0
     with FaultProxy(case.endpoint, speaks_http=kind != "sftp") as proxy:
-        declaration = case.declaration(proxy.endpoint, prefix=prefix)
         for seed in range(100, 200):
+            place = f"{prefix}/{seed}"
             job = Job(
-                tmp_path, declaration, case.surroundings, seed, f"2027-{seed // 10 - 9:02}-{seed % 10 + 1:02}", "a1"
+                tmp_path / str(seed), case.declaration(proxy.endpoint, prefix=place), case.surroundings, seed, DAY, ""
             )
             for attempt in ("a1", "a2"):
-                proxy.forget()
-                process = start(replace(job, attempt=attempt))
-                kill_after(proxy, random.randrange(BYTES * 5 // 4), process)
-                process.join()
-                proxy.on_bytes = None
-                kills += process.exitcode == -signal.SIGKILL
-                assert_manifests_stand(under(case, prefix))
+                kills += is_killed(proxy, random.randrange(BYTES * 9 // 8), replace(job, attempt=attempt))
+                assert_manifests_stand(under(case, place))
             deliver_undisturbed(job)
-            wanted |= job.contents
+            assert_completed(case, place, job.contents)
             if kills >= KILLS_AT_RANDOM:
                 break
-    assert_completed(case, prefix, wanted)
     assert kills >= KILLS_AT_RANDOM
+
+
+def is_killed(proxy: FaultProxy, passed: int, job: Job) -> bool:
+    """Whether the process was killed before it had ended by itself."""
+    proxy.forget()
+    process = start(job)
+    kill_after(proxy, passed, process)
+    process.join()
+    proxy.on_bytes = None
+    return process.exitcode == -signal.SIGKILL

@@ -146,9 +146,12 @@ def test_a_sas_token_says_itself_what_it_lacks(token: str, also: Mapping[str, st
 
 
 def test_a_check_says_which_variable_is_not_set() -> None:
-    failure = blob(sas_token={"env": "ACME_SAS"}).open(Surroundings(Path())).check()
-    assert failure is not None
-    assert (failure.whose, "ACME_SAS is not set" in failure.cause) == ("customer", True)
+    with pytest.raises(ConfigurationError, match="ACME_SAS: is not set"):
+        blob(sas_token={"env": "ACME_SAS"}).open(Surroundings(Path())).check()
+
+
+def test_a_key_that_opens_the_whole_account_is_warned_of() -> None:
+    assert [len(blob(**{field: {"env": "A"}}).warnings) for field in ("account_key", "sas_token")] == [1, 0]
 
 
 @pytest.mark.req("S10")

@@ -27,13 +27,15 @@ from ctexport_dagster.core.formats.xml import SECTIONS, entry_key
 from ctexport_dagster.core.schema import ValueType
 
 _COMPAT = pl.CompatLevel.oldest()
-_ENTRY_BYTES = 8
+_VALUE_BYTES = {"clevertap": 32, "typed": 24}
+"""What a value takes beside itself while its row group is built (members, keys, indexes; offsets, copies): with many
+columns of short texts it is most of the memory."""
 
 
 class ParquetFormat:
     """One declared Parquet format; each slice of rows becomes a row group."""
 
-    slice_bytes = 12_000_000
+    slice_bytes = 16_000_000
     head = MAGIC
 
     def __init__(self, declared: Format, plan: ColumnPlan) -> None:
@@ -43,7 +45,7 @@ class ParquetFormat:
         self._as_string = declared.as_string
         self._plan = plan
         self._empty_file = self._file(pl.DataFrame(schema=plan.frame_schema))
-        self.fixed_bytes = _ENTRY_BYTES * len(plan.columns)
+        self.fixed_bytes = _VALUE_BYTES[declared.style] * len(plan.columns)
 
     def rows(self, frame: pl.DataFrame) -> Rows:
         content, row_group = lifted(self._file(frame))
