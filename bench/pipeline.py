@@ -80,9 +80,8 @@ def _against_dagster(options: Namespace) -> None:
             told.append(_step(options, name, 1))
     for name, told in runs.items():
         wall, peak = (statistics.median(run[key] for run in told) for key in ("seconds", "peak_mb"))
-        print(
-            f"{name:8}{wall:8.2f} s{peak:8.0f} MB   lake to local files, {options.rows:,} profiles, median of {len(told)}"
-        )
+        what = f"lake to local files, {options.rows:,} profiles, median of {len(told)}"
+        print(f"{name:8}{wall:8.2f} s{peak:8.0f} MB   {what}")
     pairs = [d["seconds"] / c["seconds"] for c, d in zip(runs["core"], runs["dagster"], strict=True)]
     print(f"dagster / core: {statistics.median(pairs):.3f} × (median of pairs)")
 

@@ -36,8 +36,8 @@ class Dask:
         from distributed import Client  # an extra: loaded by those who use it alone
 
         with Client(self.scheduler, set_as_default=False) as client:
-            futures = client.map(function, tasks, pure=False)
-            yield from client.gather(futures)
+            futures = [client.submit(function, task, pure=False) for task in tasks]
+            yield from (future.result() for future in futures)
 
 
 def open_engine(setting: str) -> Engine:

@@ -1,4 +1,4 @@
-"""What bad input gets at the command line: a clear sentence and nothing written, or bad rows apart and the rest sent."""
+"""What bad input gets at the command line: a clear sentence and nothing written, or bad rows apart, the rest sent."""
 
 import gzip
 import json

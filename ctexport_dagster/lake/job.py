@@ -74,7 +74,7 @@ def check(lake: Lake, view: LakeView, declaration: SourceDeclaration, partition:
 
 def stands(job: Job, record: PartitionRecord) -> bool:
     same = (record.input, record.shape, record.mode) == (job.input.fingerprint, shape(job), job.declaration.mode)
-    return same and record.rests_on(job.earlier.state)
+    return same and record.rests_on(job.earlier.state, job.known_instances)
 
 
 def shape(job: Job) -> str:

@@ -64,6 +64,8 @@ class PartitionRecord:
     rows: Tally
     row_bytes: int
     instance_count: int
+    reach: tuple[int, ...]
+    """The instances that were known when it was written, which alone it could leave tombstones in."""
     instances: tuple[int, ...]
     names_instances: bool
     """Whether the source itself named an instance that isn't the hash's."""
@@ -80,14 +82,15 @@ class PartitionRecord:
         own = _digest(self.input, self.shape)
         return own if self.mode == "snapshot" and not self.carries else _digest(before, own)
 
-    def rests_on(self, before: str) -> bool:
-        """Whether the log is still right: a snapshot's is a difference to the state before, others are facts.
+    def rests_on(self, before: str, instances: frozenset[int]) -> bool:
+        """Whether the log is still right, on a state before it that lies in these instances.
 
-        The very first log alone leaves out what can't matter when nothing lies before it.
+        A snapshot's log is the difference to that very state. A log of changes is right on any, but for two things: the
+        first one leaves out tombstones, as nothing lies before it; and none has any in an instance not known then.
         """
-        if self.mode == "changes":
-            return self.previous_state != NOTHING or before == NOTHING
-        return self.previous_state == before
+        if self.mode == "snapshot":
+            return self.previous_state == before
+        return instances <= set(self.reach) and (self.previous_state != NOTHING or before == NOTHING)
 
     def to_json(self) -> str:
         document = asdict(self) | {
@@ -104,7 +107,7 @@ class PartitionRecord:
         document["window"] = Interval(datetime.fromisoformat(start), datetime.fromisoformat(end))
         document["present"] = tuple(Field(role, name, ValueType(type_)) for role, name, type_ in document["present"])
         document["rows"] = Tally(**document["rows"])
-        document["instances"] = tuple(document["instances"])
+        document["instances"], document["reach"] = tuple(document["instances"]), tuple(document["reach"])
         return PartitionRecord(**document)
 
 
@@ -160,8 +163,13 @@ class History:
     @cached_property
     def stale(self) -> tuple[str, ...]:
         """The partitions that must be written anew, oldest first; those after one may turn out stale later."""
-        befores = (NOTHING, *self.states)
-        return tuple(r.partition for r, before in zip(self.records, befores, strict=False) if not r.rests_on(before))
+        stale: list[str] = []
+        before, instances = NOTHING, frozenset[int]()
+        for record, after in zip(self.records, self.states, strict=True):
+            if not record.rests_on(before, instances):
+                stale.append(record.partition)
+            before, instances = after, instances | set(record.instances)
+        return tuple(stale)
 
     def check(self) -> None:
         """Raises: PartitionStale: a partition rests on an older version of the one before it."""

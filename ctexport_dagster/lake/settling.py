@@ -57,8 +57,12 @@ def settle(job: Job, gathered: Gathered, known: KnownRows | None) -> Written:
         Doubtful: a row that was passed over as known has a rival; without `known` never.
     """
     passed = Written(tally=Tally(unchanged=known.unchanged, superseded=known.superseded)) if known else Written()
-    instances = {*gathered.rows.instances, *job.known_instances, *range(job.declaration.instances)}
-    return sum((_Instance(job, gathered, known, i).settled() for i in sorted(instances)), start=passed)
+    return sum((_Instance(job, gathered, known, i).settled() for i in reach(job, gathered)), start=passed)
+
+
+def reach(job: Job, gathered: Gathered) -> tuple[int, ...]:
+    """The instances that a partition can have anything to say about."""
+    return tuple(sorted({*gathered.rows.instances, *job.known_instances, *range(job.declaration.instances)}))
 
 
 def present_fields(schema: SourceSchema, present: Sequence[Field]) -> tuple[Field, ...]:
@@ -73,13 +77,18 @@ class _Instance:
         self._job, self._gathered, self._known, self._instance = job, gathered, known, instance
         self._schema = job.earlier.schema.evolved(gathered.present)
         self._fields = present_fields(self._schema, gathered.present)
-        self._is_new = instance not in job.known_instances
         self._state_place = 0
 
     def settled(self) -> Written:
         job, gathered = self._job, self._gathered
         place = Place(job.lake.table.root, job.partition, "log", self._instance)
-        writer = SortedWriter(place, f"log-{job.attempt}", self._fields, job.lake.tuning, small_groups=not self._is_new)
+        writer = SortedWriter(
+            place,
+            f"log-{job.attempt}",
+            self._fields,
+            job.lake.tuning,
+            small_groups=self._instance in job.known_instances,
+        )
         most_rows = job.lake.tuning.rows_of(max(gathered.row_bytes, job.earlier.row_bytes))
         total = Written()
         with job.view.stack(job.earlier, self._instance) as stack:
@@ -110,9 +119,9 @@ class _Instance:
         return typed(pieces, columns, self._fields).sort("h", "clevertapId", "seq")
 
     def _last_words(self, given: pl.DataFrame, notes: pl.DataFrame) -> Settled:
-        if not self._is_new:
+        if self._job.earlier.records:
             return settle_changes(given, notes)
-        # Nothing lived in a new instance that could have gone; else 5 M first rows would leave as many tombstones.
+        # Nothing lived before the first day that could have gone; else 5 M rows would leave as many tombstones.
         return settle_changes(given, notes.filter(pl.col("clevertapId").is_in(given["clevertapId"].implode())))
 
     def _without_seen(self, before: pl.DataFrame, given: pl.DataFrame, notes: pl.DataFrame) -> pl.DataFrame:

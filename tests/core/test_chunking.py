@@ -174,7 +174,7 @@ def test_a_text_file_is_one_gzip_member_that_the_gzip_program_accepts(compressio
     (chunk,) = write_chunks([profiles(60_000)], declared, PLAN, tmp_path, 0, 100_000_000, 2)
     assert subprocess.run(["gzip", "-t", tmp_path / chunk.file], check=False).returncode == 0
     assert (tmp_path / chunk.file).read_bytes().count(b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff") == 1
-    assert duckdb.sql(f"SELECT count(*) FROM '{tmp_path / chunk.file}'").fetchall() == [(60_000,)]
+    assert duckdb.execute(f"SELECT count(*) FROM '{tmp_path / chunk.file}'").fetchall() == [(60_000,)]
 
 
 @pytest.mark.req("P11")
@@ -204,7 +204,7 @@ def test_an_empty_parquet_file_has_the_schema_of_a_full_one(style: str, tmp_path
     (tmp_path / "empty.parquet").write_bytes(empty_file(declared, PLAN))
     (chunk,) = write_chunks([profiles(5)], declared, PLAN, tmp_path, 0, 100_000_000, 1)
     assert parquet.read_schema(tmp_path / chunk.file) == parquet.read_schema(tmp_path / "empty.parquet")
-    assert duckdb.sql(f"SELECT count(*) FROM '{tmp_path / 'empty.parquet'}'").fetchall() == [(0,)]
+    assert duckdb.execute(f"SELECT count(*) FROM '{tmp_path / 'empty.parquet'}'").fetchall() == [(0,)]
 
 
 @pytest.mark.req("P10")
@@ -215,8 +215,8 @@ def test_a_parquet_file_of_many_row_groups_has_true_offsets_and_counts(tmp_path:
     groups = [metadata.row_group(index) for index in range(metadata.num_row_groups)]
     assert len(groups) > 1
     assert 60_000 == metadata.num_rows == sum(group.num_rows for group in groups)
-    names = duckdb.sql(f"SELECT identity FROM '{tmp_path / chunk.file}'").pl()["identity"]
-    assert frame["identity"].to_list() == names.to_list()
+    names = duckdb.execute(f"SELECT identity FROM '{tmp_path / chunk.file}'").fetchall()
+    assert [(name,) for name in frame["identity"]] == names
 
 
 def test_a_frame_that_fails_ends_the_writing() -> None:

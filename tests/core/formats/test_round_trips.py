@@ -16,7 +16,7 @@ import pytest
 from golden_profiles import PLAN, without
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lxml import etree
+from lxml import etree  # pyright: ignore[reportAttributeAccessIssue]  (it has no stubs)
 from pyarrow import csv as arrow_csv
 from pyarrow import json as arrow_json
 from pyarrow import parquet
@@ -183,7 +183,7 @@ def xml_text(column: OutputColumn, value: object) -> str | None:
     return "".join("?" if (char < " " and char not in "\t\n\r") or char in "\ufffe\uffff" else char for char in text)
 
 
-def xml_profile(profile: "etree._Element | ElementTree.Element") -> dict[tuple[str, str], str]:
+def xml_profile(profile: ElementTree.Element) -> dict[tuple[str, str], str]:
     """(section, key) → value of one Profile element."""
     values = {("identity", "identity"): profile.findtext("identity") or ""}
     for section in profile:
@@ -307,6 +307,7 @@ def test_parquet_reads_back_in_duckdb_with_one_member_each(rows: list[Row]) -> N
     with TemporaryDirectory() as folder:
         path = Path(folder) / "profiles.parquet"
         path.write_bytes(written("parquet", rows))
-        relation = duckdb.sql(f"FROM '{path}'")
-        actual = [dict(zip(relation.columns, row, strict=True)) for row in relation.fetchall()]
+        result = duckdb.execute(f"FROM '{path}'")
+        names = [column[0] for column in result.description or ()]
+        actual = [dict(zip(names, row, strict=True)) for row in result.fetchall()]
     assert [parquet_profile(row) for row in rows] == [with_lists(nested(row)) for row in actual]
