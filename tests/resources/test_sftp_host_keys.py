@@ -28,8 +28,10 @@ def line(names: str, which: HostKey) -> str:
         ("[sftp.example.com]:2222", "sftp.example.com", 2222),
         ("*.example.com", "sftp.example.com", 22),
         ("[127.0.0.1]:*", "127.0.0.1", 40001),
-        (ParamikosHostKeys.hash_host("sftp.example.com"), "sftp.example.com", 22),
-        (ParamikosHostKeys.hash_host("[sftp.example.com]:2222"), "sftp.example.com", 2222),
+        pytest.param(ParamikosHostKeys.hash_host("sftp.example.com"), "sftp.example.com", 22, id="hashed"),
+        pytest.param(
+            ParamikosHostKeys.hash_host("[sftp.example.com]:2222"), "sftp.example.com", 2222, id="hashed with a port"
+        ),
     ],
 )
 def test_a_key_is_trusted_for_the_names_of_its_line(names: str, host: str, port: int) -> None:
@@ -42,7 +44,7 @@ def test_a_key_is_trusted_for_the_names_of_its_line(names: str, host: str, port:
         "other.example.com",
         "[sftp.example.com]:2222",
         "*.example.com,!sftp.example.com",
-        ParamikosHostKeys.hash_host("other.example.com"),
+        pytest.param(ParamikosHostKeys.hash_host("other.example.com"), id="another, hashed"),
         "|1|torn",
         "|1|torn|%%%",
         "|1|to|o|many",
