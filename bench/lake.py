@@ -27,6 +27,7 @@ from ctexport_dagster.lake import Lake, ingest, maintain
 
 FIRST = date(2026, 11, 1)
 BATCH_ROWS = 50_000
+BATCH_BYTES = 32_000_000
 
 
 def main() -> None:
@@ -106,7 +107,7 @@ def generate(options: argparse.Namespace) -> dict[str, object]:
             rows = rows.filter(pl.col("_changed"))
         table = rows.drop("_changed").to_arrow(compat_level=pl.CompatLevel.oldest())
         writer = writer or pq.ParquetWriter(_file(options, options.day), table.schema)
-        writer.write_table(table)
+        writer.write_table(table, row_group_size=max(1, BATCH_BYTES * table.num_rows // max(table.nbytes, 1)))
     if writer:
         writer.close()
     return {}
@@ -168,7 +169,9 @@ def ingest_day(options: argparse.Namespace) -> dict[str, object]:
 
 def _batches(path: Path) -> Iterator[RawBatch]:
     with pq.ParquetFile(path, memory_map=True) as file:
-        for batch in file.iter_batches(BATCH_ROWS // 2):
+        first = next(file.iter_batches(1000))
+        rows = BATCH_BYTES * first.num_rows // first.nbytes
+        for batch in file.iter_batches(min(BATCH_ROWS, rows)):
             yield RawBatch(pl.DataFrame(batch), origin=path.name)
 
 

@@ -20,7 +20,7 @@ from ctexport_dagster.lake.known import Doubtful, KnownRows
 from ctexport_dagster.lake.lake import Lake
 from ctexport_dagster.lake.record import PartitionRecord, Tally
 from ctexport_dagster.lake.refused import RefusedRows
-from ctexport_dagster.lake.settling import Written, known_rows, present_fields, reach, settle
+from ctexport_dagster.lake.settling import Written, known_rows, present_fields, settle
 from ctexport_dagster.lake.table import Listing, Replacement, StoredFile
 
 
@@ -163,7 +163,7 @@ def _record(job: Job, gathered: Gathered, written: Written, rows: Tally) -> Part
         rows=rows,
         row_bytes=gathered.row_bytes,
         instance_count=job.declaration.instances,
-        reach=reach(job, gathered),
+        reach=tuple(sorted(job.reach)),
         instances=tuple(sorted({file.instance for file in written.files})),
         names_instances=gathered.names_instances,
         quarantine=gathered.refused.publish(),

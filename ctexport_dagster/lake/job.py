@@ -51,6 +51,11 @@ class Job:
         return frozenset(instance for record in self.earlier.records for instance in record.instances)
 
     @property
+    def reach(self) -> frozenset[int]:
+        """The instances in which rows of this partition may leave tombstones: the hash's, and those known before."""
+        return self.known_instances | frozenset(range(self.declaration.instances))
+
+    @property
     def is_snapshot(self) -> bool:
         return self.declaration.mode == "snapshot"
 

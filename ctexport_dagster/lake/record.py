@@ -65,7 +65,7 @@ class PartitionRecord:
     row_bytes: int
     instance_count: int
     reach: tuple[int, ...]
-    """The instances that were known when it was written, which alone it could leave tombstones in."""
+    """The instances in which it could leave tombstones: those known when it was written."""
     instances: tuple[int, ...]
     names_instances: bool
     """Whether the source itself named an instance that isn't the hash's."""

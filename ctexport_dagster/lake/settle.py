@@ -42,7 +42,11 @@ def settle_snapshot(given: pl.DataFrame, before: pl.DataFrame, notes: pl.DataFra
         ~(pl.col("clevertapId").is_in(alive["clevertapId"].implode()))
         & ~pl.col("clevertapId").is_in(held["clevertapId"].implode())
     )
-    dead = _tombstones(gone, notes, given)
+    # Who stands elsewhere lives, whatever other profiles claim: a merge would be told as a deletion of the living.
+    telling = notes.filter(
+        (pl.col("note") != "merged") | ~pl.col("clevertapId").is_in(elsewhere["clevertapId"].implode())
+    )
+    dead = _tombstones(gone, telling, given)
     changed = kept.filter(~is_known)
     return Settled(
         log=_sorted(changed, dead),

@@ -57,12 +57,8 @@ def settle(job: Job, gathered: Gathered, known: KnownRows | None) -> Written:
         Doubtful: a row that was passed over as known has a rival; without `known` never.
     """
     passed = Written(tally=Tally(unchanged=known.unchanged, superseded=known.superseded)) if known else Written()
-    return sum((_Instance(job, gathered, known, i).settled() for i in reach(job, gathered)), start=passed)
-
-
-def reach(job: Job, gathered: Gathered) -> tuple[int, ...]:
-    """The instances that a partition can have anything to say about."""
-    return tuple(sorted({*gathered.rows.instances, *job.known_instances, *range(job.declaration.instances)}))
+    instances = sorted({*gathered.rows.instances, *job.reach})
+    return sum((_Instance(job, gathered, known, i).settled() for i in instances), start=passed)
 
 
 def present_fields(schema: SourceSchema, present: Sequence[Field]) -> tuple[Field, ...]:
@@ -119,9 +115,9 @@ class _Instance:
         return typed(pieces, columns, self._fields).sort("h", "clevertapId", "seq")
 
     def _last_words(self, given: pl.DataFrame, notes: pl.DataFrame) -> Settled:
-        if self._job.earlier.records:
+        if self._job.earlier.records and self._instance in self._job.reach:
             return settle_changes(given, notes)
-        # Nothing lived before the first day that could have gone; else 5 M rows would leave as many tombstones.
+        # Nothing lived here before that could have gone; else 5 M first rows would leave as many tombstones.
         return settle_changes(given, notes.filter(pl.col("clevertapId").is_in(given["clevertapId"].implode())))
 
     def _without_seen(self, before: pl.DataFrame, given: pl.DataFrame, notes: pl.DataFrame) -> pl.DataFrame:

@@ -1,7 +1,9 @@
 """Rows in any order, parted by instance and range of h on disk, so that they can be taken back range by range."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 import polars as pl
@@ -73,8 +75,9 @@ class Spill:
         """The rows of a part, in the order they were added, as frames whose columns may differ."""
         pieces = (piece for bucket in part.buckets for piece in self._pieces.get((instance, bucket), ()))
         is_whole = (part.lower, part.upper) == (self._lower(part.buckets.start), self._lower(part.buckets.stop))
-        for piece in sorted(pieces, key=lambda piece: (piece.file, piece.batch)):
-            rows = _decode(piece)
+        batches = map(_batch, sorted(pieces, key=lambda piece: (piece.file, piece.batch)))
+        for _, alike in groupby(batches, key=lambda batch: batch.schema.names):
+            rows = pl.DataFrame(pa.Table.from_batches(alike))
             yield rows if is_whole else rows.filter((pl.col("h") >= part.lower) & (pl.col("h") < part.upper))
 
     def parts(self, instance: int, state_rows: int, most_rows: int) -> Iterator["Part"]:
@@ -114,7 +117,7 @@ class Spill:
         self._file_count += 1
         table = rows.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
         whole, start = table.to_batches()[0], 0
-        options = pa.ipc.IpcWriteOptions(compression="lz4")
+        options = pa.ipc.IpcWriteOptions(compression=os.environ.get("SPILL"))
         with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema, options=options) as writer:
             for batch, (size, key) in enumerate(sizes.select("len", "value").iter_rows()):
                 writer.write_batch(whole.slice(start, size))
@@ -126,6 +129,6 @@ class Spill:
         self.row_count += table.num_rows
 
 
-def _decode(piece: _Piece) -> pl.DataFrame:
+def _batch(piece: _Piece) -> pa.RecordBatch:
     with pa.memory_map(str(piece.file)) as source:
-        return pl.DataFrame(pa.ipc.open_file(source).get_batch(piece.batch))
+        return pa.ipc.open_file(source).get_batch(piece.batch)

@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, datetime
 from pathlib import Path
+from zlib import crc32
 
 import polars as pl
 import pytest
@@ -258,6 +259,27 @@ def test_a_profile_that_another_lists_is_merged_away_unless_its_own_row_is_newer
     assert tally == Tally(source=3, superseded=1, logged=2, merged=2)
     gone = pl.concat([part.after for part in days.touched(2)]).filter("deleted")
     assert gone.select("clevertapId", "mergedInto").rows() == [("b", "a")]
+
+
+@pytest.mark.req("B4", "P15")
+def test_a_merge_holds_for_a_profile_that_only_a_rerun_of_an_older_day_brings(tmp_path: Path) -> None:
+    days = Days(tmp_path, mode="changes", instances=3)
+    days.put(1, people("a", clevertapIds=None))
+    days.put(2, people("a", clevertapIds=["b"]))
+    days.put(1, people("a", "b", clevertapIds=None))
+    assert days.view().instances(key(2)) == tuple(sorted(crc32(i) % 3 for i in (b"a", b"b")))
+    assert sorted(days.state(2)) == ["a"]
+
+
+@pytest.mark.req("B10")
+def test_a_day_of_changes_is_stale_once_an_older_one_brings_an_instance_that_it_did_not_know(tmp_path: Path) -> None:
+    days = Days(tmp_path, mode="changes")
+    days.put(1, people("a", instanceId=0))
+    days.put(2, people("a", instanceId=5))
+    days.put(1, people("a", instanceId=7))
+    assert days.view().stale() == (key(2),)
+    days.put(2, people("a", instanceId=5))
+    assert sorted(days.state(2)) == ["a"]
 
 
 @pytest.mark.req("B4", "P15")
