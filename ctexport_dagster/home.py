@@ -10,8 +10,8 @@ from ctexport_dagster.core.errors import ConfigurationError, Mistake
 from ctexport_dagster.core.export import Export
 from ctexport_dagster.core.source import SourceDeclaration
 from ctexport_dagster.core.surroundings import Surroundings
-from ctexport_dagster.declarations import Declarations, read_declarations
-from ctexport_dagster.declarations_agreement import disagreements
+from ctexport_dagster.declarations.agreement import disagreements
+from ctexport_dagster.declarations.reading import Declarations, read_declarations
 from ctexport_dagster.resources.registry import RESOURCE_KINDS, ResourceKind
 
 PACKAGE = Path(__file__).resolve().parent

@@ -16,7 +16,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from ctexport_dagster.core.atomic import write_bytes
-from ctexport_dagster.core.delivery_record import latest_manifest
+from ctexport_dagster.core.delivery.record import latest_manifest
 from ctexport_dagster.core.errors import Busy, StagingMissing
 from ctexport_dagster.core.export import Export
 from ctexport_dagster.core.interval import Cadence, Interval

@@ -9,7 +9,7 @@ from typing import Literal
 import polars as pl
 from pydantic import Field, InstanceOf
 
-from ctexport_dagster.core.delivery import DeliveryOutcome
+from ctexport_dagster.core.delivery.protocol import DeliveryOutcome
 from ctexport_dagster.core.destination import Destination, PutOutcome, Upload
 from ctexport_dagster.core.errors import DeliveryError, SourceMissing
 from ctexport_dagster.core.export import Export

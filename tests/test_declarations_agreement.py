@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ctexport_dagster.core.interval import Cadence, Interval
-from ctexport_dagster.declarations_agreement import boundary_outside
+from ctexport_dagster.declarations.agreement import boundary_outside
 
 ZONES = [
     "UTC",

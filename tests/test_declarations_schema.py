@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from ctexport_dagster.declarations import read_declarations
-from ctexport_dagster.declarations_schema import export_schema, resource_schema
-from ctexport_dagster.declarations_yaml import Document, Value, read_document
+from ctexport_dagster.declarations.reading import read_declarations
+from ctexport_dagster.declarations.schema import export_schema, resource_schema
+from ctexport_dagster.declarations.yaml import Document, Value, read_document
 from ctexport_dagster.resources.registry import RESOURCE_KINDS
 
 ROOT = Path(__file__).parents[1]

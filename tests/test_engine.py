@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
+import dask as dask_settings
 import polars as pl
 import pytest
 from distributed import LocalCluster
@@ -15,13 +16,19 @@ from ctexport_dagster.engine import Dask, Engine, InProcess, open_engine
 DAYS = ("2026-11-18", "2026-11-19")
 FORMATS = ("csv", "json", "xml", "parquet")
 
+pytestmark = [pytest.mark.xdist_group("dask"), pytest.mark.timeout(600)]
+
 
 @pytest.fixture(scope="module")
 def dask() -> Iterator[Dask]:
     """A cluster of one process on the loopback."""
-    with LocalCluster(
-        n_workers=1, threads_per_worker=2, processes=True, host="127.0.0.1", dashboard_address=None
-    ) as one:
+    patience = {"distributed.comm.timeouts.connect": "300s", "distributed.comm.timeouts.tcp": "300s"}
+    with (
+        dask_settings.config.set(patience),
+        LocalCluster(
+            n_workers=1, threads_per_worker=2, processes=True, host="127.0.0.1", dashboard_address=None
+        ) as one,
+    ):
         yield Dask(one.scheduler_address)
 
 

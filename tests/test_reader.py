@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from ctexport_dagster import reader
 from ctexport_dagster.core.columns import ColumnPlan, OutputColumn, manifest_columns
-from ctexport_dagster.core.delivery import deliver
-from ctexport_dagster.core.delivery_request import DeliveryRequest, StagedFile
+from ctexport_dagster.core.delivery.protocol import deliver
+from ctexport_dagster.core.delivery.request import DeliveryRequest, StagedFile
 from ctexport_dagster.core.errors import DeliveryUnreadable
 from ctexport_dagster.core.export import Format
 from ctexport_dagster.core.formats import open_format

@@ -6,7 +6,7 @@ from datetime import datetime
 import typer
 
 from ctexport_dagster.cli.terminal import chosen
-from ctexport_dagster.core.delivery_record import Generation, generations
+from ctexport_dagster.core.delivery.record import Generation, generations
 from ctexport_dagster.core.interval import Interval
 from ctexport_dagster.home import Home
 from ctexport_dagster.line import Line, StateFolders

@@ -21,7 +21,7 @@ def policy(
     """Print the rights that are enough to deliver to a bucket or container, and how to grant them."""
     if principal and cloud != "s3":
         raise typer.BadParameter("--principal goes with s3; the others name it in their commands")
-    policy_of = import_module(f"ctexport_dagster.resources.{cloud}_policy").policy
+    policy_of = import_module(f"ctexport_dagster.resources.{cloud}.policy").policy
     text: str = policy_of(bucket, principal=principal) if principal else policy_of(bucket)
     if as_json:
         print_json({"cloud": cloud, "bucket": bucket, "policy": text})

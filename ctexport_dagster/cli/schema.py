@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 import typer
 
 from ctexport_dagster.cli.terminal import AsJson, print_json
-from ctexport_dagster.declarations_schema import export_schema, resource_schema
+from ctexport_dagster.declarations.schema import export_schema, resource_schema
 
 
 def schema(

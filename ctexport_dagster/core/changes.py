@@ -73,7 +73,7 @@ def same_values(
     A missing value equals a missing value alone; numbers compare by value, also across types.
     """
     same = pl.repeat(value=True, n=len(left_rows), dtype=pl.Boolean, eager=True)
-    for name in columns:
+    for name in columns if len(left_rows) else ():
         same &= _same(left[name].gather(left_rows), right[name].gather(right_rows))
     return same
 

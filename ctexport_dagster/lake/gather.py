@@ -7,8 +7,8 @@ from typing import Protocol
 
 import polars as pl
 
-from ctexport_dagster.core.normalise import Normalised
-from ctexport_dagster.core.normalise_keys import KEY_NAMES
+from ctexport_dagster.core.normalise.keys import KEY_NAMES
+from ctexport_dagster.core.normalise.normaliser import Normalised
 from ctexport_dagster.core.profile import PREFERENCES
 from ctexport_dagster.core.schema import Field, SourceSchema, ValueType
 from ctexport_dagster.core.source import ProfileInput, RawBatch, SourceDeclaration, SourceMode
@@ -27,7 +27,7 @@ _ROW_BYTES_GUESS = 300
 
 
 class Normalising(Protocol):
-    """What brings raw batches to the profile model, in order (core/normalise.py)."""
+    """What brings raw batches to the profile model, in order (core/normalise)."""
 
     def normalise(self, raw: RawBatch) -> Normalised: ...
 

@@ -11,7 +11,7 @@ from shutil import rmtree
 
 from ctexport_dagster.core.errors import ConcurrentWrite, SourceShrunk, TooManyQuarantined
 from ctexport_dagster.core.interval import Interval
-from ctexport_dagster.core.normalise import Normaliser
+from ctexport_dagster.core.normalise.normaliser import Normaliser
 from ctexport_dagster.core.schema import schema_as_of
 from ctexport_dagster.core.source import ProfileInput, SourceDeclaration
 from ctexport_dagster.lake.gather import Gathered, Gathering, NormaliserOf, Progress, gather

@@ -1,6 +1,5 @@
 """Rows in any order, parted by instance and range of h on disk, so that they can be taken back range by range."""
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
@@ -10,6 +9,10 @@ import polars as pl
 import pyarrow as pa
 
 from ctexport_dagster.lake.cursor import END
+
+
+_MOST_OPEN = 200
+"""Files mapped at once: each keeps a descriptor, of which a process often has 1,024."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,8 @@ class Spill:
     """Takes frames of any columns that hold `instance` and `h`, and gives them back bucket by bucket.
 
     Bucket k of n holds the rows with h from k/n to (k+1)/n of all values. `add` gathers `most_bytes` before they are
-    written, one Arrow record batch per bucket; a bucket is read by decoding its pieces alone.
+    written, one Arrow record batch per bucket, not compressed: of 256 properties each batch has few rows in 700 buffers,
+    and to compress those took longer than all the rest of the ingest.
     """
 
     def __init__(self, folder: Path, buckets: int, most_bytes: int) -> None:
@@ -45,6 +49,7 @@ class Spill:
         self._held_bytes = 0
         self._pieces: dict[tuple[int, int], list[_Piece]] = {}
         self._rows: dict[tuple[int, int], int] = {}
+        self._readers: dict[Path, pa.RecordBatchFileReader] = {}
         self._file_count = 0
 
     @property
@@ -75,9 +80,9 @@ class Spill:
         """The rows of a part, in the order they were added, as frames whose columns may differ."""
         pieces = (piece for bucket in part.buckets for piece in self._pieces.get((instance, bucket), ()))
         is_whole = (part.lower, part.upper) == (self._lower(part.buckets.start), self._lower(part.buckets.stop))
-        batches = map(_batch, sorted(pieces, key=lambda piece: (piece.file, piece.batch)))
+        batches = map(self._batch, sorted(pieces, key=lambda piece: (piece.file, piece.batch)))
         for _, alike in groupby(batches, key=lambda batch: batch.schema.names):
-            rows = pl.DataFrame(pa.Table.from_batches(alike))
+            rows = pl.DataFrame(pa.Table.from_batches(alike).combine_chunks())
             yield rows if is_whole else rows.filter((pl.col("h") >= part.lower) & (pl.col("h") < part.upper))
 
     def parts(self, instance: int, state_rows: int, most_rows: int) -> Iterator["Part"]:
@@ -112,13 +117,19 @@ class Spill:
         """The first h of a bucket."""
         return -(-END * bucket // self.buckets)
 
+    def _batch(self, piece: _Piece) -> pa.RecordBatch:
+        if piece.file not in self._readers:
+            if len(self._readers) >= _MOST_OPEN:
+                self._readers.clear()
+            self._readers[piece.file] = pa.ipc.open_file(pa.memory_map(str(piece.file)))
+        return self._readers[piece.file].get_batch(piece.batch)
+
     def _write(self, rows: pl.DataFrame, sizes: pl.DataFrame) -> None:
         path = self._folder / f"{self._file_count:06d}.arrow"
         self._file_count += 1
         table = rows.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
         whole, start = table.to_batches()[0], 0
-        options = pa.ipc.IpcWriteOptions(compression=os.environ.get("SPILL"))
-        with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema, options=options) as writer:
+        with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
             for batch, (size, key) in enumerate(sizes.select("len", "value").iter_rows()):
                 writer.write_batch(whole.slice(start, size))
                 start += size
@@ -127,8 +138,3 @@ class Spill:
                 self._rows[bucket] = self._rows.get(bucket, 0) + size
         self.bytes += table.nbytes
         self.row_count += table.num_rows
-
-
-def _batch(piece: _Piece) -> pa.RecordBatch:
-    with pa.memory_map(str(piece.file)) as source:
-        return pa.ipc.open_file(source).get_batch(piece.batch)

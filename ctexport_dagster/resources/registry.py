@@ -24,12 +24,12 @@ class ResourceKind:
 
 
 RESOURCE_KINDS: Mapping[str, ResourceKind] = {
-    "files": ResourceKind("source", "ctexport_dagster.resources.files", "FilesSource"),
-    "demo": ResourceKind("source", "ctexport_dagster.resources.demo", "DemoSource"),
+    "files": ResourceKind("source", "ctexport_dagster.resources.files.declaration", "FilesSource"),
+    "demo": ResourceKind("source", "ctexport_dagster.resources.demo.source", "DemoSource"),
     "local": ResourceKind("destination", "ctexport_dagster.resources.local", "LocalDestination"),
-    "s3": ResourceKind("destination", "ctexport_dagster.resources.s3", "S3Destination"),
-    "gcs": ResourceKind("destination", "ctexport_dagster.resources.gcs", "GcsDestination"),
-    "azure_blob": ResourceKind("destination", "ctexport_dagster.resources.azure_blob", "AzureBlobDestination"),
-    "adls": ResourceKind("destination", "ctexport_dagster.resources.adls", "AdlsDestination"),
-    "sftp": ResourceKind("destination", "ctexport_dagster.resources.sftp", "SftpDestination"),
+    "s3": ResourceKind("destination", "ctexport_dagster.resources.s3.declaration", "S3Destination"),
+    "gcs": ResourceKind("destination", "ctexport_dagster.resources.gcs.declaration", "GcsDestination"),
+    "azure_blob": ResourceKind("destination", "ctexport_dagster.resources.azure.blob", "AzureBlobDestination"),
+    "adls": ResourceKind("destination", "ctexport_dagster.resources.azure.adls", "AdlsDestination"),
+    "sftp": ResourceKind("destination", "ctexport_dagster.resources.sftp.declaration", "SftpDestination"),
 }

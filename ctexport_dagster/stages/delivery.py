@@ -6,13 +6,13 @@ from functools import cached_property
 
 from ctexport_dagster.core.chunking import empty_file
 from ctexport_dagster.core.columns import fingerprint, manifest_columns, plan_from_staged
-from ctexport_dagster.core.delivery import DeliveryOutcome, deliver
-from ctexport_dagster.core.delivery_request import DeliveryRequest, StagedFile
+from ctexport_dagster.core.delivery.protocol import DeliveryOutcome, deliver
+from ctexport_dagster.core.delivery.request import DeliveryRequest, StagedFile
+from ctexport_dagster.core.delivery.sending import Progress as SendingProgress
+from ctexport_dagster.core.delivery.sending import silent
 from ctexport_dagster.core.destination import Destination
 from ctexport_dagster.core.manifest import ManifestHead, RowCounts
 from ctexport_dagster.core.naming import Naming, RunNames, check_collisions, run_names
-from ctexport_dagster.core.sending import Progress as SendingProgress
-from ctexport_dagster.core.sending import silent
 from ctexport_dagster.core.staging import Chunks
 from ctexport_dagster.line import Line
 
@@ -29,7 +29,7 @@ def deliver_partition(
 
     Raises:
         StagingMissing: `formatted_chunks` has not run for this partition, or the declaration was edited since.
-        NamingError, DeliveryError, Busy: see core/delivery.py; nothing is half-visible, and a re-run goes on.
+        NamingError, DeliveryError, Busy: see core/delivery/protocol.py; nothing is half-visible, and a re-run goes on.
     """
     chunks = line.staging(partition).chunks()
     line.check_unedited(partition, chunks.resolved)

@@ -4,7 +4,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from ctexport_dagster.core.delivery_record import Generation
+from ctexport_dagster.core.delivery.record import Generation
 from ctexport_dagster.core.destination import Readable
 from ctexport_dagster.core.manifest import ManifestFile
 from ctexport_dagster.reader.verify import FileProblem, checksum_problem, contradictions, file_problem

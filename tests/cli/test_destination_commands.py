@@ -11,7 +11,7 @@ from ctexport_dagster.cli.app import app
 from ctexport_dagster.cli.lines import line_of
 from ctexport_dagster.engine import InProcess
 from ctexport_dagster.home import load_home
-from ctexport_dagster.resources import s3_policy
+from ctexport_dagster.resources.s3 import policy as s3_policy
 from ctexport_dagster.stages.chunks import format_partition
 from ctexport_dagster.stages.delivery import deliver_partition
 from ctexport_dagster.stages.identity import resolve_partition

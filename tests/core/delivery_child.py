@@ -12,8 +12,8 @@ from typing import Literal
 
 from delivery_fakes import Wrapped, request
 
-from ctexport_dagster.core.delivery import deliver
-from ctexport_dagster.core.delivery_request import OnRerun
+from ctexport_dagster.core.delivery.protocol import deliver
+from ctexport_dagster.core.delivery.request import OnRerun
 from ctexport_dagster.core.destination import Destination, Upload
 from ctexport_dagster.resources.local import LocalDisk
 
@@ -59,7 +59,7 @@ class Job:
 
 
 _server = get_context("forkserver")
-_server.set_forkserver_preload(["ctexport_dagster.core.delivery", "ctexport_dagster.resources.local"])
+_server.set_forkserver_preload(["ctexport_dagster.core.delivery.protocol", "ctexport_dagster.resources.local"])
 
 
 def start(job: Job) -> BaseProcess:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
-from ctexport_dagster.core.delivery_request import DeliveryRequest, OnRerun, RetryPolicy, StagedFile
+from ctexport_dagster.core.delivery.request import DeliveryRequest, OnRerun, RetryPolicy, StagedFile
 from ctexport_dagster.core.destination import Destination, PutOutcome, Upload
 from ctexport_dagster.core.errors import DeliveryError
 from ctexport_dagster.core.failure import Failure

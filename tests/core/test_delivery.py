@@ -23,9 +23,9 @@ from delivery_fakes import (
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ctexport_dagster.core.delivery import deliver
-from ctexport_dagster.core.delivery_record import generations, latest_manifest
-from ctexport_dagster.core.delivery_request import OnRerun
+from ctexport_dagster.core.delivery.protocol import deliver
+from ctexport_dagster.core.delivery.record import generations, latest_manifest
+from ctexport_dagster.core.delivery.request import OnRerun
 from ctexport_dagster.core.errors import Busy, DeliveryError, NamingError
 from ctexport_dagster.core.manifest import Manifest
 

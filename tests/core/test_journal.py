@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ctexport_dagster.core.journal import Journal
+from ctexport_dagster.core.delivery.journal import Journal
 
 
 def test_a_file_that_does_not_exist_has_no_entries(tmp_path: Path) -> None:

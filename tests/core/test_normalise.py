@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from ctexport_dagster.core.normalise import Normalised, Normaliser
+from ctexport_dagster.core.normalise.normaliser import Normalised, Normaliser
 from ctexport_dagster.core.profile import KEY_COLUMNS
 from ctexport_dagster.core.quarantine import QUARANTINE_SCHEMA, Reason
 from ctexport_dagster.core.schema import Field, SourceSchema, ValueType

@@ -16,7 +16,7 @@ from network_faults import network_faults
 
 from ctexport_dagster.core.failure import FailureClass
 from ctexport_dagster.core.surroundings import Surroundings
-from ctexport_dagster.resources.adls import AdlsDestination
+from ctexport_dagster.resources.azure.adls import AdlsDestination
 
 ACCOUNT = "acmelake"
 CONTAINER = "acme-exports"

@@ -17,7 +17,7 @@ from servers import Server, free_port, installed
 
 from ctexport_dagster.core.failure import FailureClass
 from ctexport_dagster.core.surroundings import Surroundings
-from ctexport_dagster.resources.azure_blob import AzureBlobDestination
+from ctexport_dagster.resources.azure.blob import AzureBlobDestination
 
 ACCOUNT = "acmestorage"
 CONTAINER = "acme-exports"

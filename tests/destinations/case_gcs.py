@@ -17,7 +17,7 @@ from servers import Server, free_port
 
 from ctexport_dagster.core.failure import FailureClass
 from ctexport_dagster.core.surroundings import Surroundings
-from ctexport_dagster.resources.gcs import GcsDestination
+from ctexport_dagster.resources.gcs.declaration import GcsDestination
 
 BUCKET = "acme-exports"
 

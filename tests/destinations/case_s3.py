@@ -20,8 +20,8 @@ from servers import Server, free_port
 
 from ctexport_dagster.core.secret import Secret
 from ctexport_dagster.core.surroundings import Surroundings
-from ctexport_dagster.resources.s3 import S3Destination
-from ctexport_dagster.resources.s3_policy import bucket_policy, key_policy
+from ctexport_dagster.resources.s3.declaration import S3Destination
+from ctexport_dagster.resources.s3.policy import bucket_policy, key_policy
 
 BUCKET = "acme-exports"
 REGION = "eu-west-1"

@@ -23,7 +23,7 @@ from network_faults import network_faults
 
 from ctexport_dagster.core.failure import FailureClass
 from ctexport_dagster.core.surroundings import Surroundings
-from ctexport_dagster.resources.sftp import SftpDestination
+from ctexport_dagster.resources.sftp.declaration import SftpDestination
 
 SSHD = Path("/usr/sbin/sshd")
 PASSPHRASE = "a passphrase, correct as a horse"

@@ -12,7 +12,7 @@ from threading import Event, Thread
 
 from ctexport_dagster.core.destination import Upload
 from ctexport_dagster.core.surroundings import Surroundings
-from ctexport_dagster.resources.gcs import GcsDestination
+from ctexport_dagster.resources.gcs.declaration import GcsDestination
 
 _READ_BYTES = 1 << 16
 

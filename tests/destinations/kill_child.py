@@ -12,7 +12,7 @@ from typing import Literal
 
 from delivery_fakes import Wrapped, request
 
-from ctexport_dagster.core.delivery import deliver
+from ctexport_dagster.core.delivery.protocol import deliver
 from ctexport_dagster.core.destination import Destination, Upload
 from ctexport_dagster.core.surroundings import Surroundings
 from ctexport_dagster.home import DestinationDeclaration
@@ -26,7 +26,7 @@ Point = Literal[
     "after the manifest, before its journal line",
 ]
 FILES = 3
-SDKS = ["s3_client", "gcs_client", "azure_blob_client", "adls_client", "sftp_ssh"]
+SDKS = ["s3.client", "gcs.client", "azure.blob_client", "azure.adls_client", "sftp.ssh"]
 """Modules that bring the clouds' libraries in: seconds a child, were they not loaded before it is forked. One that
 isn't installed is passed over."""
 

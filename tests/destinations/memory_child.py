@@ -8,8 +8,8 @@ from pathlib import Path
 
 from delivery_fakes import manifest_key, renamed, request
 
-from ctexport_dagster.core.delivery import deliver
-from ctexport_dagster.core.delivery_request import StagedFile
+from ctexport_dagster.core.delivery.protocol import deliver
+from ctexport_dagster.core.delivery.request import StagedFile
 from ctexport_dagster.core.surroundings import Surroundings
 from ctexport_dagster.home import DestinationDeclaration
 

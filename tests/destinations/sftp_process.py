@@ -9,9 +9,9 @@ from pathlib import Path
 
 from conftest import leave_out
 
-from ctexport_dagster.resources.sftp_connections import Connections
-from ctexport_dagster.resources.sftp_folder import SftpFolder
-from ctexport_dagster.resources.sftp_protocol import SftpSession
+from ctexport_dagster.resources.sftp.connections import Connections
+from ctexport_dagster.resources.sftp.folder import SftpFolder
+from ctexport_dagster.resources.sftp.protocol import SftpSession
 
 SFTP_SERVER = Path("/usr/lib/openssh/sftp-server")
 WRITE_ONLY = "remove,rmdir,opendir,readdir"

@@ -17,7 +17,7 @@ from line_fakes import Given, TinyHome
 from lxml import etree
 
 from ctexport_dagster import reader
-from ctexport_dagster.core.delivery import deliver
+from ctexport_dagster.core.delivery.protocol import deliver
 from ctexport_dagster.core.destination import Upload
 from ctexport_dagster.core.errors import DeliveryError
 from ctexport_dagster.core.manifest import Manifest

@@ -11,8 +11,8 @@ from contract import under
 from delivery_fakes import request
 from fault_proxy import FaultProxy
 
-from ctexport_dagster.core.delivery import deliver
-from ctexport_dagster.core.delivery_request import DeliveryRequest, RetryPolicy
+from ctexport_dagster.core.delivery.protocol import deliver
+from ctexport_dagster.core.delivery.request import DeliveryRequest, RetryPolicy
 from ctexport_dagster.core.errors import DeliveryError
 
 TRIES = 3

@@ -164,7 +164,7 @@ def test_a_damaged_file_is_refused_by_google_and_nothing_appears(
     gcs: GcsCase, way: FaultProxy, tmp_path: Path, prefix: str
 ) -> None:
     """The emulator compares the checksum that goes ahead of the bytes, as Google does."""
-    from ctexport_dagster.resources.gcs_client import GcsClient
+    from ctexport_dagster.resources.gcs.client import GcsClient
 
     client = GcsClient.connect(gcs.declaration(way.endpoint), gcs.surroundings)
     blob = client._blob(f"{prefix}/a.csv")

@@ -9,7 +9,7 @@ from conftest import Cases
 from contract import under
 from delivery_fakes import request
 
-from ctexport_dagster.core.delivery import deliver
+from ctexport_dagster.core.delivery.protocol import deliver
 from ctexport_dagster.core.errors import DeliveryError
 
 CLOUDS = [pytest.param(kind, id=name) for kind, name in KINDS.items() if kind != "local"]

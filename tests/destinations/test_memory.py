@@ -13,7 +13,7 @@ from cases import KINDS
 from conftest import Cases
 from memory_child import Task
 
-from ctexport_dagster.core.delivery_request import StagedFile
+from ctexport_dagster.core.delivery.request import StagedFile
 
 CHUNK_BYTES = 50_000_000
 CHUNKS = 4

@@ -9,8 +9,8 @@ from sftp_process import WRITE_ONLY, Server, folder_on
 
 from ctexport_dagster.core.destination import Upload
 from ctexport_dagster.core.errors import DeliveryError
-from ctexport_dagster.resources.sftp_folder import SftpFolder
-from ctexport_dagster.resources.sftp_protocol import NO_SUCH_FILE, Refused
+from ctexport_dagster.resources.sftp.folder import SftpFolder
+from ctexport_dagster.resources.sftp.protocol import NO_SUCH_FILE, Refused
 
 CONTENT = b"some bytes" * 10_000
 WITHOUT_REPLACING = f"{WRITE_ONLY},posix-rename"

@@ -15,7 +15,7 @@ from case_sftp import PASSPHRASE, SftpCase, new_key
 from conftest import Cases
 
 from ctexport_dagster.core.surroundings import Surroundings
-from ctexport_dagster.resources.sftp import SftpDestination
+from ctexport_dagster.resources.sftp.declaration import SftpDestination
 
 PASSWORD = "tr0ub4dor and 3"
 
@@ -101,7 +101,7 @@ def test_a_machine_without_paramiko_is_told_what_to_install(sftp: SftpCase) -> N
         "import sys; sys.modules['paramiko'] = None\n"
         "from pathlib import Path\n"
         "from ctexport_dagster.core.surroundings import Surroundings\n"
-        "from ctexport_dagster.resources.sftp import SftpDestination\n"
+        "from ctexport_dagster.resources.sftp.declaration import SftpDestination\n"
         "opened = SftpDestination.model_validate_json(sys.argv[1]).open(Surroundings(Path()))\n"
         "print(opened.address('a'))\n"
         "opened.check()\n"

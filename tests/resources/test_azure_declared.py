@@ -10,11 +10,11 @@ from pydantic import ValidationError
 from ctexport_dagster.core.errors import ConfigurationError
 from ctexport_dagster.core.failure import FailureClass
 from ctexport_dagster.core.surroundings import Surroundings
-from ctexport_dagster.resources.adls import AdlsDestination
-from ctexport_dagster.resources.azure_access import Access, find_access
-from ctexport_dagster.resources.azure_blob import AzureBlobDestination
-from ctexport_dagster.resources.azure_failures import AZURE
-from ctexport_dagster.resources.azure_policy import policy
+from ctexport_dagster.resources.azure.access import Access, find_access
+from ctexport_dagster.resources.azure.adls import AdlsDestination
+from ctexport_dagster.resources.azure.blob import AzureBlobDestination
+from ctexport_dagster.resources.azure.failures import AZURE
+from ctexport_dagster.resources.azure.policy import policy
 
 SIGNATURE = "c2VjcmV0LXNpZ25hdHVyZQ%3D%3D"
 TOKEN = f"sv=2026-02-06&sr=c&sp=cw&se=2026-11-30T00:00:00Z&sig={SIGNATURE}"

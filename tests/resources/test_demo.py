@@ -7,11 +7,11 @@ from typing import cast
 import polars as pl
 import pytest
 
-from ctexport_dagster.core.normalise import Normaliser
+from ctexport_dagster.core.normalise.normaliser import Normaliser
 from ctexport_dagster.core.schema import SourceSchema, ValueType
 from ctexport_dagster.core.source import RawBatch
 from ctexport_dagster.core.surroundings import Surroundings
-from ctexport_dagster.resources.demo import BAD_ROWS, DemoSource, step_of
+from ctexport_dagster.resources.demo.source import BAD_ROWS, DemoSource, step_of
 
 NOWHERE = Surroundings(Path("/nowhere"))
 START = date(2026, 10, 20)

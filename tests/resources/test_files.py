@@ -16,16 +16,16 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from ctexport_dagster.core.errors import SourceMissing, SourceUnreadable
-from ctexport_dagster.core.normalise import Normaliser
+from ctexport_dagster.core.normalise.normaliser import Normaliser
 from ctexport_dagster.core.profile import KEY_COLUMNS
 from ctexport_dagster.core.schema import Field, SourceSchema, ValueType
 from ctexport_dagster.core.source import ProfileInput, RawBatch
 from ctexport_dagster.core.surroundings import Surroundings
-from ctexport_dagster.resources.files import FilesSource
-from ctexport_dagster.resources.files_csv import csv_batches
-from ctexport_dagster.resources.files_ndjson import NdjsonReader, ndjson_batches, read_fast
-from ctexport_dagster.resources.files_ndjson_exact import read_exactly
-from ctexport_dagster.resources.files_parquet_wide import COLUMNS_AT_ONCE, wide_batches
+from ctexport_dagster.resources.files.csv import csv_batches
+from ctexport_dagster.resources.files.declaration import FilesSource
+from ctexport_dagster.resources.files.ndjson import NdjsonReader, ndjson_batches, read_fast
+from ctexport_dagster.resources.files.ndjson_exact import read_exactly
+from ctexport_dagster.resources.files.parquet_wide import COLUMNS_AT_ONCE, wide_batches
 
 DAY = "2026-11-01"
 

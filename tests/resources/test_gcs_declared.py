@@ -14,9 +14,9 @@ from pydantic import ValidationError
 
 from ctexport_dagster.core.failure import Failure
 from ctexport_dagster.core.surroundings import Surroundings
-from ctexport_dagster.resources.gcs import GcsDestination
-from ctexport_dagster.resources.gcs_errors import failure_of, says_it_exists
-from ctexport_dagster.resources.gcs_policy import condition, policy
+from ctexport_dagster.resources.gcs.declaration import GcsDestination
+from ctexport_dagster.resources.gcs.errors import failure_of, says_it_exists
+from ctexport_dagster.resources.gcs.policy import condition, policy
 
 DECLARED = {"type": "gcs", "name": "acme_gcs", "bucket": "acme-exports"}
 
@@ -219,7 +219,7 @@ def test_the_address_needs_neither_secret_nor_library() -> None:
     lines = [
         "import sys; from pathlib import Path",
         "from ctexport_dagster.core.surroundings import Surroundings",
-        "from ctexport_dagster.resources.gcs import GcsDestination",
+        "from ctexport_dagster.resources.gcs.declaration import GcsDestination",
         f"opened = GcsDestination.model_validate({DECLARED | {'prefix': 'crm'}!r}).open(Surroundings(Path()))",
         "print(opened.address('a.csv'), any(name.startswith(('google', 'dagster.')) for name in sys.modules))",
     ]
@@ -254,7 +254,7 @@ def test_a_missing_extra_names_the_pip_command() -> None:
         "import sys; sys.modules['dagster_gcp'] = None",
         "from pathlib import Path",
         "from ctexport_dagster.core.surroundings import Surroundings",
-        "from ctexport_dagster.resources.gcs import GcsDestination",
+        "from ctexport_dagster.resources.gcs.declaration import GcsDestination",
         f"print(GcsDestination.model_validate({DECLARED!r}).open(Surroundings(Path())).check())",
     ]
     assert 'pip install "ctexport-dagster[gcs]"' in in_another_process(lines)

@@ -13,11 +13,11 @@ from pydantic import ValidationError
 from ctexport_dagster.core.destination import Upload
 from ctexport_dagster.core.errors import ConfigurationError, DeliveryError
 from ctexport_dagster.core.surroundings import Surroundings
-from ctexport_dagster.resources.s3 import BUCKET_REGIONS, S3Destination
-from ctexport_dagster.resources.s3_bucket import S3Bucket
-from ctexport_dagster.resources.s3_client import WritingS3
-from ctexport_dagster.resources.s3_failures import s3_failure
-from ctexport_dagster.resources.s3_policy import bucket_policy, key_policy, policy
+from ctexport_dagster.resources.s3.bucket import S3Bucket
+from ctexport_dagster.resources.s3.client import WritingS3
+from ctexport_dagster.resources.s3.declaration import BUCKET_REGIONS, S3Destination
+from ctexport_dagster.resources.s3.failures import s3_failure
+from ctexport_dagster.resources.s3.policy import bucket_policy, key_policy, policy
 
 KEY = {"access_key_id": {"env": "KEY"}, "secret_access_key": {"env": "SECRET"}}
 

@@ -7,8 +7,8 @@ from pydantic import ValidationError
 
 from ctexport_dagster.core.errors import ConfigurationError
 from ctexport_dagster.core.surroundings import Surroundings
-from ctexport_dagster.resources.sftp import SftpDestination
-from ctexport_dagster.resources.sftp_failures import SFTP
+from ctexport_dagster.resources.sftp.declaration import SftpDestination
+from ctexport_dagster.resources.sftp.failures import SFTP
 
 HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAo6vOMvQ6eYqnqkMTJBvkYzhGmTgDPqDdSdK9nWKV8q sftp.example.com"
 LEAST = {

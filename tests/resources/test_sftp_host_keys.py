@@ -6,7 +6,7 @@ import struct
 import pytest
 from paramiko.hostkeys import HostKeys as ParamikosHostKeys
 
-from ctexport_dagster.resources.sftp_host_keys import HostKey, HostKeys, known, pinned
+from ctexport_dagster.resources.sftp.host_keys import HostKey, HostKeys, known, pinned
 
 ED25519, RSA = "ssh-ed25519", "ssh-rsa"
 

@@ -1,0 +1,176 @@
+"""What the declared files of a home must agree on: names, windows, keys and columns across exports and resources."""
+
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+
+from ctexport_dagster.core.column_plan import plan_columns
+from ctexport_dagster.core.errors import ConfigurationError, Mistake
+from ctexport_dagster.core.export import Export
+from ctexport_dagster.core.interval import Cadence
+from ctexport_dagster.core.naming import Naming, NamingMistake
+from ctexport_dagster.core.schema import Field, SourceSchema, ValueType
+from ctexport_dagster.declarations.messages import did_you_mean
+from ctexport_dagster.declarations.reading import Declaration, Declarations
+from ctexport_dagster.declarations.yaml import Document
+from ctexport_dagster.resources.registry import ResourceRole
+
+_CHECKED_DAYS = 2 * 366
+"""Clock changes repeat every year; two of them show every offset that two zones may have to each other."""
+
+
+def disagreements(declared: Declarations) -> Iterator[Mistake]:
+    """Every mistake that only several files together, or a whole export, can show."""
+    for name, export in declared.exports.items():
+        yield from _resource_mistakes(export, declared)
+        yield from _naming_mistakes(export)
+        yield from _column_mistakes(export)
+        source = declared.sources.get(export.model.source)
+        if source:
+            yield from _window_mistakes(export, source.model.cadence, source.model.name)
+        if declared.roles.get(name) == "source":
+            yield Mistake(
+                export.document.file,
+                0,
+                "",
+                f"resources/{name}.yaml has the same name: their assets would share one group; rename one of them",
+            )
+    yield from _shared_export_ids(declared)
+    yield from _shared_keys(declared)
+
+
+def _resource_mistakes(export: Declaration[Export], declared: Declarations) -> Iterator[Mistake]:
+    roles: tuple[tuple[ResourceRole, str], ...] = (
+        ("source", export.model.source),
+        ("destination", export.model.destination),
+    )
+    for role, name in roles:
+        usable = [known for known, its_role in declared.roles.items() if its_role in (role, None)]
+        if name in usable:
+            continue
+        reason = (
+            f"{name} is a {declared.roles[name]}" if name in declared.roles else f"there is no resources/{name}.yaml"
+        )
+        hint = did_you_mean(name, usable) or (f"; declared are {', '.join(usable)}" if usable else "")
+        yield export.document.mistake((role,), f"{reason}{hint}")
+
+
+def _naming_mistakes(export: Declaration[Export]) -> Iterator[Mistake]:
+    try:
+        Naming.of(export.model)
+    except NamingMistake as problem:
+        yield export.document.mistake(tuple(problem.field.split(".")), str(problem))
+
+
+def _column_mistakes(export: Declaration[Export]) -> Iterator[Mistake]:
+    """Names that mean no column: known before any data is only where properties are chosen by name."""
+    model, document = export.model, export.document
+    listed = model.columns.listed_properties
+    if listed is None:
+        return
+    for number, name in enumerate(model.columns.order):
+        if name not in listed:
+            message = f"{name} isn't among columns.properties{did_you_mean(name, listed)}"
+            yield document.mistake(("columns", "order", number), message)
+    columns = _column_names(model, listed)
+    for name in model.columns.rename:
+        if name not in columns:
+            message = f"{name} is no column of this export{did_you_mean(name, columns)}"
+            yield document.mistake(("columns", "rename", name), message)
+    if model.strict:
+        yield from _clashes(model, listed, document)
+
+
+def _column_names(export: Export, listed: tuple[str, ...]) -> list[str]:
+    columns = export.columns.model_copy(update={"rename": {}})
+    plan = plan_columns(export.model_copy(update={"columns": columns, "strict": False}), _schema_of(export, listed))
+    return [*listed, *(column.name for column in plan.columns)]
+
+
+def _clashes(export: Export, listed: tuple[str, ...], document: Document) -> Iterator[Mistake]:
+    try:
+        plan_columns(export, _schema_of(export, listed))
+    except ConfigurationError as problem:
+        for mistake in problem.mistakes:
+            yield document.mistake(tuple(mistake.field.split(".")), mistake.message)
+
+
+def _schema_of(export: Export, listed: tuple[str, ...]) -> SourceSchema:
+    """A source that has every property which the export names."""
+    names = dict.fromkeys((*listed, *(name for name in export.identity.order if name != "Identity")))
+    return SourceSchema(tuple(Field("property", name, ValueType.STRING) for name in names))
+
+
+def _window_mistakes(export: Declaration[Export], source: Cadence, name: str) -> Iterator[Mistake]:
+    document, schedule = export.document, export.model.schedule
+    cadence = export.model.cadence(source)
+    if cadence.end and cadence.end <= cadence.start:
+        yield document.mistake(("schedule", "end"), f"the export would end, on {cadence.end}, before it starts")
+        return
+    if outside := boundary_outside(cadence, source):
+        by_zone = schedule.timezone is not None and schedule.timezone != source.zone.key
+        yield document.mistake(
+            ("schedule", "timezone" if by_zone else "every"),
+            f"a window would start at {outside:%Y-%m-%dT%H:%MZ}, where none of the source {name} does: its windows are"
+            f" {source.hours}h long from midnight in {source.zone.key}, and an export's are made of whole ones",
+        )
+        return
+    if cadence.first.start < source.first.start:
+        yield document.mistake(("schedule", "start"), f"the source {name} starts on {source.start}; start no earlier")
+    elif source.end and cadence.start >= source.end:
+        yield document.mistake(("schedule", "start"), f"the source {name} ends on {source.end}; start before")
+    if source.end and cadence.end and cadence.end > source.end:
+        yield document.mistake(("schedule", "end"), f"the source {name} ends on {source.end}; end no later")
+
+
+def boundary_outside(export: Cadence, source: Cadence) -> datetime | None:
+    """The first boundary of an export's windows that is none of its source's.
+
+    In one zone, windows whose hours are a multiple of the source's start at wall-clock times at which the source's
+    do, whatever the clocks do. Two zones are compared day by day.
+    """
+    if export.zone.key == source.zone.key and export.hours % source.hours == 0:
+        return None
+    days = _days(export.start, export.end)
+    around = (days[0] - timedelta(days=2), days[0] - timedelta(days=1), *days, *_after(days[-1]))
+    known = {boundary for day in around for boundary in source.boundaries_of(day)}
+    return next((b for day in days for b in export.boundaries_of(day) if b not in known), None)
+
+
+def _days(start: date, end: date | None) -> list[date]:
+    count = min(_CHECKED_DAYS, (end - start).days) if end else _CHECKED_DAYS
+    return [start + timedelta(days=number) for number in range(count)]
+
+
+def _after(day: date) -> list[date]:
+    return [day + timedelta(days=number) for number in (1, 2)]
+
+
+def _shared_export_ids(declared: Declarations) -> Iterator[Mistake]:
+    seen: dict[int, str] = {}
+    for name, export in declared.exports.items():
+        number = export.model.effective_export_id
+        if number in seen:
+            yield export.document.mistake(
+                ("export_id",), f"{seen[number]} has the export id {number} too; declare another one"
+            )
+        seen.setdefault(number, name)
+
+
+def _shared_keys(declared: Declarations) -> Iterator[Mistake]:
+    """Exports to one destination whose files would overwrite each other's, though their ids differ."""
+    seen: dict[tuple[object, ...], str] = {}
+    ids: set[int] = set()
+    for name, export in declared.exports.items():
+        if export.model.effective_export_id in ids:
+            continue
+        ids.add(export.model.effective_export_id)
+        model = export.model
+        try:
+            naming = Naming.of(model)
+        except NamingMistake:
+            continue
+        place = (model.destination, *naming.shape(model.account_id, model.effective_export_id))
+        if place in seen:
+            message = f"{seen[place]} writes the same keys to {model.destination}; add {{{{Export-id}}}}"
+            yield export.document.mistake(("files", "name"), message)
+        seen.setdefault(place, name)

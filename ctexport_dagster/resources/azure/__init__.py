@@ -1,0 +1,1 @@
+"""Azure: Blob Storage, a Data Landing Zone, and ADLS Gen2."""

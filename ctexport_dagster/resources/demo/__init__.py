@@ -1,0 +1,1 @@
+"""The demo source: made-up profiles, the same on every machine."""

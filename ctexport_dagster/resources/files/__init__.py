@@ -1,0 +1,1 @@
+"""The files source: Parquet, NDJSON and CSV, read exactly and in bounded memory."""
