@@ -26,7 +26,7 @@ def dask() -> Iterator[Dask]:
     with (
         dask_settings.config.set(patience),
         LocalCluster(
-            n_workers=1, threads_per_worker=2, processes=True, host="127.0.0.1", dashboard_address=None
+            n_workers=1, threads_per_worker=2, processes=True, host="127.0.0.1", dashboard_address="127.0.0.1:0"
         ) as one,
     ):
         yield Dask(one.scheduler_address)

@@ -10,7 +10,6 @@ import pyarrow as pa
 
 from ctexport_dagster.lake.cursor import END
 
-
 _MOST_OPEN = 200
 """Files mapped at once: each keeps a descriptor, of which a process often has 1,024."""
 
@@ -36,7 +35,7 @@ class Spill:
     """Takes frames of any columns that hold `instance` and `h`, and gives them back bucket by bucket.
 
     Bucket k of n holds the rows with h from k/n to (k+1)/n of all values. `add` gathers `most_bytes` before they are
-    written, one Arrow record batch per bucket, not compressed: of 256 properties each batch has few rows in 700 buffers,
+    written, one Arrow record batch per bucket, not compressed: of 256 properties a batch has few rows in 700 buffers,
     and to compress those took longer than all the rest of the ingest.
     """
 
