@@ -54,9 +54,9 @@ class DagsterHome:
             raise_on_error=False,
         )
 
-    def everything(self, partition: str, **options: Mapping[str, object]) -> dg.ExecuteInProcessResult:
+    def everything(self, partition: str, *, config: Mapping[str, object] | None = None) -> dg.ExecuteInProcessResult:
         source = f"{self.tiny.declaration.name}/profiles"
-        return self.materialize(partition, source, *assets_of(self.line), **options)
+        return self.materialize(partition, source, *assets_of(self.line), config=config)
 
     def event_log(self) -> str:
         """Everything that Dagster stored of all runs, as text."""

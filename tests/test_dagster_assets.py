@@ -18,7 +18,7 @@ from ctexport_dagster import reader
 from ctexport_dagster.assets.failures import may_pass
 from ctexport_dagster.cli.dev import LOCATION, WORKSPACE
 from ctexport_dagster.core.errors import Busy, DeliveryError
-from ctexport_dagster.core.failure import Failure
+from ctexport_dagster.core.failure import Failure, FailureClass
 from ctexport_dagster.core.interval import Interval
 from ctexport_dagster.partitions import dagster_key
 from ctexport_dagster.resources.local import LocalDestination
@@ -178,20 +178,20 @@ def test_a_partition_is_full_on_demand(home: DagsterHome) -> None:
     assert (full["mode"].value, full["dagster/partition_row_count"].value) == ("full", 10)
 
 
-def refusing(whose: str) -> RefusingDeclaration:
+def refusing(whose: FailureClass) -> RefusingDeclaration:
     failure = Failure(
         whose=whose,
         code="E1",
         happened="the door is shut",
         cause="it is night",
-        fix="Knock",  # pyright: ignore[reportArgumentType]
+        fix="Knock",
     )
     return RefusingDeclaration(type="local", name="disk", folder="out", failure=failure)
 
 
 @pytest.mark.req("P37")
 @pytest.mark.parametrize("whose", ["customer", "ours"])
-def test_a_permanent_failure_is_not_tried_again_and_names_its_fix(home: DagsterHome, whose: str) -> None:
+def test_a_permanent_failure_is_not_tried_again_and_names_its_fix(home: DagsterHome, whose: FailureClass) -> None:
     shut = DagsterHome(home.tiny, home.lines, refusing(whose), home.instance)
     assert shut.materialize(DAYS[0], "crm/profiles", *assets_of(shut.line)[:2]).success
     failure = failed(shut, shut.materialize(DAYS[0], "daily/delivery"))

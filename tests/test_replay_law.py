@@ -203,14 +203,14 @@ def check_the_law(case: Case) -> None:
 
 @pytest.mark.req("P22", "P25", "P26", "B1", "B2", "B10")
 @given(cases())
-@settings(max_examples=25, phases=SEARCH)
+@settings(max_examples=18, phases=SEARCH)
 def test_full_and_increments_replay_to_the_state_of_every_day(case: Case) -> None:
     check_the_law(case)
 
 
 @pytest.mark.req("P26", "P28", "P30")
 @given(cases(extra=("xml", "parquet")))
-@settings(max_examples=6, phases=SEARCH)
+@settings(max_examples=5, phases=SEARCH)
 def test_the_same_holds_in_every_format(case: Case) -> None:
     check_the_law(case)
 
@@ -242,7 +242,7 @@ def retold(case: Case, number: int, seed: int) -> tuple[Case, int, Given]:
 
 @pytest.mark.req("P26", "B10")
 @given(st.builds(retold, cases(), st.integers(0, 7), SEEDS))
-@settings(max_examples=15, phases=SEARCH)
+@settings(max_examples=10, phases=SEARCH)
 def test_a_retold_old_partition_makes_stale_ones_refused_and_then_every_later_state_right(
     told: tuple[Case, int, Given],
 ) -> None:

@@ -18,7 +18,7 @@ class Tuning:
     group_bytes: int = 16 * MB
     """A row group of a base, or of a log that has nothing before it."""
     small_group_rows: int = 8_192
-    small_group_bytes: int = 2 * MB
+    small_group_bytes: int = 1 * MB
     """A row group of any other log: a read keeps one of each log open, of which there are up to `most_layers`."""
     file_rows: int = 400_000
     base_after_logs: int = 30
@@ -26,7 +26,7 @@ class Tuning:
     """A base is worth its writing once more logs, or a larger share of rows, lie above the one below."""
     most_known_rows: int = 8_000_000
     """The largest state whose hashes are held in memory while a snapshot is compared with it, at 13 bytes a row."""
-    most_layers: int = 64
+    most_layers: int = 40
     """A read of more layers first folds the oldest of them into one, in scratch."""
 
     def rows_of(self, row_bytes: int) -> int:
