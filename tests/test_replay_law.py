@@ -12,7 +12,7 @@ from typing import Literal
 
 import polars as pl
 import pytest
-from histories import KEYS, START, History, State, changed, fields_of, history, living_rows, states
+from histories import ELSEWHERE, KEYS, START, History, State, changed, fields_of, history, living_rows, states
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from line_fakes import Given, MemoryDeclaration, Ran, TinyHome
@@ -231,6 +231,26 @@ def test_a_profile_that_comes_back_has_no_value_of_a_column_that_is_gone_by_then
     case = Case(History(mode, told), 24, 1, ("json",), "single", Tuning())
     assert case.states()[-1]["a"].get("plan") is None
     assert case.states()[-1]["b"]["plan"] == "two"
+    check_the_law(case)
+
+
+@pytest.mark.req("B10", "P25")
+def test_a_profile_that_moved_lives_though_another_one_lists_its_id() -> None:
+    """Its row is a tombstone in the instance that it left, and of nobody's death."""
+    a, d = {"clevertapId": "a", "plan": "one"}, {"clevertapId": "d", "plan": "two"}
+    first = Given({**KEYS, "plan": pl.String()}, (a, {**d, "instanceId": 5}))
+    second = Given({**KEYS, "plan": pl.String()}, (d, {**a, "clevertapIds": ["a", "d"]}))
+    check_the_law(Case(History("snapshot", (first, second)), 24, 1, ("json",), "single", Tuning()))
+
+
+@pytest.mark.req("B10", "B6")
+@pytest.mark.parametrize("mode", MODES)
+def test_a_profile_given_in_two_instances_at_once_is_never_sent_twice(mode: SourceMode) -> None:
+    """Of changes the last word counts; a snapshot contradicts itself, and both rows are refused."""
+    rows = ({"clevertapId": "b", "instanceId": ELSEWHERE}, {"clevertapId": "b"}, {"clevertapId": "c"})
+    told = Given({**KEYS, "plan": pl.String()}, rows)
+    case = Case(History(mode, (told,)), 24, 1, ("json",), "single", Tuning())
+    assert [*case.states()[0]] == (["b", "c"] if mode == "changes" else ["c"])
     check_the_law(case)
 
 
