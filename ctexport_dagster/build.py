@@ -37,7 +37,12 @@ def build_definitions(
             for asset in (
                 identity_asset(line, workshop),
                 chunks_asset(line, workshop),
-                delivery_asset(line, workshop, kind=_icon(destinations[line.export.destination])),
+                delivery_asset(
+                    line,
+                    workshop,
+                    kind=_icon(destinations[line.export.destination]),
+                    parallel=_parallel(destinations[line.export.destination]),
+                ),
             )
         ),
     ]
@@ -55,3 +60,8 @@ def _resource(
 
 def _icon(destination: DestinationDeclaration) -> str:
     return {"local": "file"}.get(destination.type, destination.type)
+
+
+def _parallel(destination: DestinationDeclaration) -> int:
+    """How many files are sent at once: the destination's own setting, where its kind has one."""
+    return getattr(destination, "parallel_uploads", 4)

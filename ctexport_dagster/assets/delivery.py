@@ -16,7 +16,7 @@ def delivery_key(export: str) -> dg.AssetKey:
     return dg.AssetKey([export, "delivery"])
 
 
-def delivery_asset(line: Line, workshop: Workshop, *, kind: str) -> dg.AssetsDefinition:
+def delivery_asset(line: Line, workshop: Workshop, *, kind: str, parallel: int = 4) -> dg.AssetsDefinition:
     """The asset of one export; `kind` is the destination's type, as Dagit's icons know it."""
     destination_name = line.export.destination
 
@@ -51,7 +51,7 @@ def delivery_asset(line: Line, workshop: Workshop, *, kind: str) -> dg.AssetsDef
         partition = line.cadence.key_of(window)
         destination: Destination = getattr(context.resources, destination_name)
         with reported(context, line.name), line.locked():
-            outcome = deliver_partition(line, partition, destination, run_id=context.run.run_id)
+            outcome = deliver_partition(line, partition, destination, run_id=context.run.run_id, parallel=parallel)
         manifest = outcome.manifest
         rows_in_files = sum(file.rows for file in manifest.files)
         return dg.MaterializeResult(

@@ -23,6 +23,7 @@ def deliver_partition(
     destination: Destination,
     *,
     run_id: str,
+    parallel: int = 4,
     progress: Callable[[SendingProgress], None] = silent,
 ) -> DeliveryOutcome:
     """Delivers what `formatted_chunks` staged for one partition; sends nothing where all of it is there already.
@@ -56,6 +57,7 @@ def deliver_partition(
         renamed=keys.renamed,
         empty_file=empty_file(line.export.format, plan),
         on_rerun=line.export.on_rerun,
+        parallel=parallel,
     )
     outcome = deliver(request, destination, progress=progress)
     line.sweep_staging(partition)
