@@ -1,7 +1,8 @@
 """Deliveries to test with: staged files, requests, and destinations that remember, refuse, stumble or die."""
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -135,7 +136,7 @@ class Wrapped:
     at: int
     when: When
     act: Callable[[Upload], None]
-    count: int = 0
+    numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def address(self, key: str) -> str:
         return self.inner.address(key)
@@ -144,11 +145,11 @@ class Wrapped:
         self.inner.discard_unfinished(key, attempt)
 
     def put(self, upload: Upload) -> PutOutcome:
-        self.count += 1
-        if self.count == self.at and self.when == "before":
+        number = next(self.numbers)  # this put's own: others begin while it is under way
+        if number == self.at and self.when == "before":
             self.act(upload)
         outcome = self.inner.put(upload)
-        if self.count == self.at and self.when == "after":
+        if number == self.at and self.when == "after":
             self.act(upload)
         return outcome
 
@@ -170,7 +171,12 @@ class Faulty:
 
     inner: Destination
     faults: Mapping[int, tuple[When, Failure]]
-    count: int = 0
+    numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+    puts: list[str] = field(default_factory=list)
+
+    @property
+    def count(self) -> int:
+        return len(self.puts)
 
     def address(self, key: str) -> str:
         return self.inner.address(key)
@@ -179,8 +185,8 @@ class Faulty:
         self.inner.discard_unfinished(key, attempt)
 
     def put(self, upload: Upload) -> PutOutcome:
-        self.count += 1
-        when, failure = self.faults.get(self.count, ("never", None))
+        self.puts.append(upload.key)
+        when, failure = self.faults.get(next(self.numbers), ("never", None))
         if failure and when == "before":
             raise DeliveryError(f"Sending {upload.key}", failure)
         outcome = self.inner.put(upload)
