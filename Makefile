@@ -48,6 +48,7 @@ bench: env
 schemas: env
 	$(BIN)/ctexport schema export > schemas/export.schema.json
 	$(BIN)/ctexport schema resource > schemas/resource.schema.json
+	$(BIN)/ctexport schema settings > schemas/settings.schema.json
 
 lock: | $(VENV)/bin/pip
 	$(BIN)/pip install -q uv

@@ -8,6 +8,7 @@ from typing import Protocol, runtime_checkable
 from ctexport_dagster.core.destination import Destination
 from ctexport_dagster.core.errors import ConfigurationError, Mistake
 from ctexport_dagster.core.export import Export
+from ctexport_dagster.core.settings import Settings
 from ctexport_dagster.core.source import SourceDeclaration
 from ctexport_dagster.core.surroundings import Surroundings
 from ctexport_dagster.declarations.agreement import disagreements
@@ -42,6 +43,7 @@ class Home:
     exports: Mapping[str, Export]
     sources: Mapping[str, SourceDeclaration]
     destinations: Mapping[str, DestinationDeclaration]
+    settings: Settings
 
 
 def load_home(
@@ -70,6 +72,7 @@ def load_home(
         exports={name: declaration.model for name, declaration in declared.exports.items()},
         sources={name: declaration.model for name, declaration in declared.sources.items()},
         destinations=_destinations(declared),
+        settings=declared.settings,
     )
 
 

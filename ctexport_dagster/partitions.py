@@ -50,6 +50,16 @@ def dagster_key(cadence: Cadence, window: Interval) -> str:
     return partitions_of(cadence).get_partition_key_for_timestamp(window.start.timestamp())
 
 
+def window_of_key(cadence: Cadence, key: str) -> Interval:
+    """The window that Dagster's key means.
+
+    Raises:
+        dagster.DagsterInvariantViolationError, ValueError: no window has this key.
+    """
+    window = partitions_of(cadence).time_window_for_partition_key(key)
+    return Interval(window.start, window.end)
+
+
 def _key_format(cadence: Cadence) -> str:
     if cadence.is_daily:
         return DAILY

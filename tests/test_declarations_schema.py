@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ctexport_dagster.declarations.reading import read_declarations
-from ctexport_dagster.declarations.schema import export_schema, resource_schema
+from ctexport_dagster.declarations.schema import export_schema, resource_schema, settings_schema
 from ctexport_dagster.declarations.yaml import Document, Value, read_document
 from ctexport_dagster.resources.registry import RESOURCE_KINDS
 
@@ -91,7 +91,10 @@ def as_json(value: Value) -> object:
     return json.loads(json.dumps(value, default=str))
 
 
-@pytest.mark.parametrize(("name", "schema"), [("export", export_schema()), ("resource", resource_schema())])
+@pytest.mark.parametrize(
+    ("name", "schema"),
+    [("export", export_schema()), ("resource", resource_schema()), ("settings", settings_schema())],
+)
 def test_the_schema_in_the_repository_is_the_models(name: str, schema: dict[str, object]) -> None:
     stored = (ROOT / "schemas" / f"{name}.schema.json").read_text()
     assert stored == json.dumps(schema, ensure_ascii=False, indent=2) + "\n", f"run ctexport schema {name}"
@@ -100,6 +103,15 @@ def test_the_schema_in_the_repository_is_the_models(name: str, schema: dict[str,
 @pytest.mark.parametrize("path", EXPORTS, ids=lambda path: path.stem)
 def test_an_example_export_fits_the_schema(path: Path) -> None:
     assert Schema(export_schema()).accepts(as_json(document(path).content))
+
+
+def test_the_example_settings_fit_the_schema_and_show_every_key() -> None:
+    example, schema = document(ROOT / "settings.yaml"), settings_schema()
+    assert Schema(schema).accepts(as_json(example.content))
+    keys = {(key,) for key in schema["properties"]} | {
+        ("guards", key) for key in schema["$defs"]["Guards"]["properties"]
+    }
+    assert keys - set(example.lines) == set()
 
 
 @pytest.mark.parametrize("path", RESOURCES, ids=lambda path: path.stem)

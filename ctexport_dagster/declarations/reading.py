@@ -1,4 +1,4 @@
-"""Reads a home's declared files into declarations: exports from assets/, sources and destinations from resources/."""
+"""Reads a home's declared files: exports from assets/, sources and destinations from resources/, and settings.yaml."""
 
 import re
 from collections.abc import Mapping
@@ -11,12 +11,14 @@ from pydantic import BaseModel, ValidationError
 from ctexport_dagster.core.declared import Declared
 from ctexport_dagster.core.errors import Mistake
 from ctexport_dagster.core.export import Export
+from ctexport_dagster.core.settings import Settings
 from ctexport_dagster.core.source import SourceDeclaration
 from ctexport_dagster.declarations.messages import did_you_mean, mistakes_in
 from ctexport_dagster.declarations.yaml import Document, read_document
 from ctexport_dagster.resources.registry import ResourceKind, ResourceRole
 
 Model = TypeVar("Model", bound=BaseModel)
+SETTINGS = "settings.yaml"
 
 
 @dataclass(frozen=True)
@@ -37,12 +39,13 @@ class Declarations:
     exports: dict[str, Declaration[Export]] = field(default_factory=dict)
     sources: dict[str, Declaration[SourceDeclaration]] = field(default_factory=dict)
     destinations: dict[str, Declaration[Declared]] = field(default_factory=dict)
+    settings: Settings = field(default_factory=Settings)
     roles: dict[str, ResourceRole | None] = field(default_factory=dict)
     mistakes: list[Mistake] = field(default_factory=list)
 
 
 def read_declarations(root: Path, kinds: Mapping[str, ResourceKind]) -> Declarations:
-    """Reads `assets/*.yaml` and `resources/*.yaml` of a home; sub-folders are left alone."""
+    """Reads `assets/*.yaml`, `resources/*.yaml` and `settings.yaml` of a home; sub-folders are left alone."""
     found = Declarations()
     for path in _declared_files(root / "assets", found):
         document = _document(root, path, found)
@@ -54,6 +57,9 @@ def read_declarations(root: Path, kinds: Mapping[str, ResourceKind]) -> Declarat
         document = _document(root, path, found)
         if document:
             _read_resource(document, path.stem, kinds, found)
+    if (root / SETTINGS).exists():
+        document = _document(root, root / SETTINGS, found)
+        found.settings = (_model(document, Settings, document.content, found) if document else None) or Settings()
     return found
 
 
@@ -112,8 +118,12 @@ def _validated(document: Document, model: type[Model], name: str, found: Declara
     content = {key: value for key, value in document.content.items() if key != "name"}
     if "name" in document.content:
         found.mistakes.append(document.mistake(("name",), f"the name is the file's, {name}; leave the key out"))
+    return _model(document, model, {**content, "name": name}, found)
+
+
+def _model(document: Document, model: type[Model], content: Mapping[str, object], found: Declarations) -> Model | None:
     try:
-        return model.model_validate({**content, "name": name})
+        return model.model_validate(content)
     except ValidationError as error:
         found.mistakes += mistakes_in(document, error, model)
         return None

@@ -7,6 +7,7 @@ from pydantic.json_schema import JsonSchemaValue, models_json_schema
 
 from ctexport_dagster.core.declared import Declared
 from ctexport_dagster.core.export import Columns, Export, Files, Format, FormatType, Identity, Schedule
+from ctexport_dagster.core.settings import Guards, Mail, Settings, Webhook
 from ctexport_dagster.resources.registry import RESOURCE_KINDS, ResourceKind
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -47,6 +48,15 @@ def resource_schema(kinds: Mapping[str, ResourceKind] = RESOURCE_KINDS) -> JsonS
         "oneOf": alternatives,
         "$defs": _untitled(definitions),
     }
+
+
+def settings_schema() -> JsonSchemaValue:
+    """The schema of `settings.yaml`."""
+    schema = Settings.model_json_schema()
+    _defaults_as_written(schema, Settings)
+    for model in (Mail, Webhook, Guards):
+        _defaults_as_written(schema["$defs"][model.__name__], model)
+    return {"$schema": DIALECT, "title": "The settings of a ctexport home", **_untitled(schema)}
 
 
 def _without_name(definition: JsonSchemaValue) -> None:

@@ -1,0 +1,42 @@
+"""How a Dagster run says which exports it attempts, and whose a failure is: tags, by which `history.py` finds it.
+
+Runs that schedules, sensors and the command line launch carry the tags from the start (`attempt_tags`); those that
+somebody launches in Dagit get them from the first asset that runs.
+"""
+
+from collections.abc import Iterable
+
+import dagster as dg
+
+from ctexport_dagster.core.history import Whose
+
+WHOSE = "ctexport/whose"
+LAST_STAGE = "delivery"
+
+
+def attempt_tag(export: str) -> str:
+    """The tag whose value is "yes" on every run that is to deliver a partition of the export."""
+    return f"ctexport.export/{export}"
+
+
+def attempt_tags(exports: Iterable[str]) -> dict[str, str]:
+    """The tags of a run that is to deliver a partition of each of these exports."""
+    return {attempt_tag(export): "yes" for export in exports}
+
+
+def note_attempt(context: dg.AssetExecutionContext) -> None:
+    """Marks the run as an attempt at every export that it is to deliver."""
+    selected = context.run.asset_selection or ()
+    tags = attempt_tags(key.path[0] for key in sorted(selected) if key.path[-1] == LAST_STAGE)
+    _add(context, tags)
+
+
+def note_failure(context: dg.AssetExecutionContext, whose: Whose) -> None:
+    """Marks the run's failure as somebody's."""
+    _add(context, {WHOSE: whose})
+
+
+def _add(context: dg.AssetExecutionContext, tags: dict[str, str]) -> None:
+    missing = {name: value for name, value in tags.items() if context.run.tags.get(name) != value}
+    if missing:
+        context.instance.add_run_tags(context.run.run_id, missing)

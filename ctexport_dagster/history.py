@@ -1,0 +1,87 @@
+"""Reads what was attempted for an export from Dagster's own runs: the one truth about them."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from ctexport_dagster.assets.attempts import WHOSE, attempt_tag
+from ctexport_dagster.core.history import Attempt, AttemptState, Whose
+from ctexport_dagster.core.interval import Cadence
+from ctexport_dagster.partitions import window_of_key
+
+PARTITION = "dagster/partition"
+
+_STATES: dict[dg.DagsterRunStatus, AttemptState] = {
+    dg.DagsterRunStatus.QUEUED: "waiting",
+    dg.DagsterRunStatus.NOT_STARTED: "waiting",
+    dg.DagsterRunStatus.MANAGED: "waiting",
+    dg.DagsterRunStatus.STARTING: "running",
+    dg.DagsterRunStatus.STARTED: "running",
+    dg.DagsterRunStatus.CANCELING: "running",
+    dg.DagsterRunStatus.SUCCESS: "succeeded",
+    dg.DagsterRunStatus.FAILURE: "failed",
+    dg.DagsterRunStatus.CANCELED: "canceled",
+}
+_WHOSE: dict[str, Whose] = {"customer": "customer", "transient": "transient", "ours": "ours", "input": "input"}
+
+
+def attempts_at(
+    instance: dg.DagsterInstance, export: str, cadence: Cadence, *, since: datetime | None = None
+) -> list[Attempt]:
+    """Every attempt at the export's partitions, oldest first; `since` leaves out runs last touched before it.
+
+    Runs whose partition isn't one of the cadence's (a range, or a key from before an edit) are left out.
+    """
+    filters = dg.RunsFilter(tags={attempt_tag(export): "yes"}, updated_after=since)
+    found = (_attempt(record, cadence) for record in instance.get_run_records(filters, ascending=True))
+    return [attempt for attempt in found if attempt is not None]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What a failed run says of itself, for people: sentences without a value or a secret."""
+
+    asset: str
+    attempted: str
+    happened: str
+    cause: str
+    fix: str
+    code: str
+
+
+def problem_of(instance: dg.DagsterInstance, run_id: str) -> Problem | None:
+    """The first failed asset's own words; None where the run died without any."""
+    for entry in instance.all_logs(run_id, of_type=dg.DagsterEventType.STEP_FAILURE):
+        event = entry.get_dagster_event()
+        given = event.step_failure_data.user_failure_data
+        if given is None:
+            continue
+        words = {name: str(value.value) for name, value in given.metadata.items()}
+        return Problem(
+            asset=event.step_key or "",
+            attempted=words.get("attempted", ""),
+            happened=words.get("happened", given.description or ""),
+            cause=words.get("cause", ""),
+            fix=words.get("next step", ""),
+            code=words.get("code", words.get("kind", "")),
+        )
+    return None
+
+
+def _attempt(record: dg.RunRecord, cadence: Cadence) -> Attempt | None:
+    run = record.dagster_run
+    try:
+        window = window_of_key(cadence, run.tags[PARTITION])
+        partition = cadence.key_of(window)
+    except (KeyError, ValueError, dg.DagsterInvariantViolationError):
+        return None
+    state = _STATES[run.status]
+    return Attempt(
+        run_id=run.run_id,
+        partition=partition,
+        state=state,
+        launched=record.create_timestamp.astimezone(UTC),
+        ended=datetime.fromtimestamp(record.end_time, UTC) if record.end_time else None,
+        whose=_WHOSE.get(run.tags.get(WHOSE, ""), "ours") if state == "failed" else None,
+    )
