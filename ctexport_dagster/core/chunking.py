@@ -47,7 +47,7 @@ def write_chunks(
     """Writes resolved frames of one instance into `folder`, and gives each chunk once its file is complete and synced.
 
     Files are named `<instance>-<index>.<extension>`, as `000-00000.csv.gz`. No rows give no chunk. Memory holds some
-    `threads` + 3 slices, of 4 MB of values each (Parquet 16 MB).
+    `threads` + 3 slices, of 4 MB of values each (Parquet 12 MB).
     """
     layout = ChunkLayout(open_format(declared, plan), open_packing(declared), chunk_bytes)
     blocks = _blocks(frames, layout, threads)

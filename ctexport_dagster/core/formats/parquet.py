@@ -35,7 +35,7 @@ columns of short texts it is most of the memory."""
 class ParquetFormat:
     """One declared Parquet format; each slice of rows becomes a row group."""
 
-    slice_bytes = 16_000_000
+    slice_bytes = 12_000_000
     head = MAGIC
 
     def __init__(self, declared: Format, plan: ColumnPlan) -> None:
