@@ -194,12 +194,10 @@ class Schedule(Declared):
         return end
 
 
-class Export(Declared):
-    """One declared export; `name` is the file's stem and stands in no file."""
+class DeclaredExport(Declared):
+    """What exports of every kind declare; `name` is the file's stem and stands in no file."""
 
     name: str
-    kind: Literal["profiles"] = "profiles"
-    """What is exported."""
     description: str | None = None
     """For people, shown in Dagster."""
     owner: str
@@ -215,12 +213,7 @@ class Export(Declared):
     format: Annotated[Format, BeforeValidator(lambda v: {"type": v} if isinstance(v, str) else v)]
     files: Files = Files()
     identity: Identity = Identity()
-    columns: Columns = Columns()
     schedule: Schedule = Schedule()
-    strict: bool = False
-    """Turns warnings about column names and unknown identifiers into errors."""
-    on_edit: Literal["full", "increment"] = "full"
-    """What the partition after an edit of identity, columns or format carries: everything, or what changed."""
     on_rerun: Literal["overwrite", "new_names"] = "overwrite"
     """What a re-run with other bytes does: overwrites its files, or gives them new names (write-once buckets)."""
 
@@ -243,8 +236,13 @@ class Export(Declared):
 
     @property
     def content_version(self) -> str:
-        """A hash of what shapes the rows and columns: identity, columns and format. Source: REQUIREMENTS P26."""
-        return _fingerprint(self.model_dump(mode="json", include={"identity", "columns", "format"}))
+        """A hash of what shapes the rows and columns. Source: REQUIREMENTS P26."""
+        return _fingerprint(self.model_dump(mode="json", include=self.shaping))
+
+    @property
+    def shaping(self) -> set[str]:
+        """The fields that shape rows and columns."""
+        return {"identity", "format"}
 
     def cadence(self, source: Cadence) -> Cadence:
         """The export's windows; what the schedule leaves open is the source's."""
@@ -254,6 +252,23 @@ class Export(Declared):
             start=self.schedule.start or source.start,
             end=self.schedule.end or source.end,
         )
+
+
+class Export(DeclaredExport):
+    """One declared export of profiles."""
+
+    kind: Literal["profiles"] = "profiles"
+    """What is exported."""
+    columns: Columns = Columns()
+    strict: bool = False
+    """Turns warnings about column names and unknown identifiers into errors."""
+    on_edit: Literal["full", "increment"] = "full"
+    """What the partition after an edit of identity, columns or format carries: everything, or what changed."""
+
+    @property
+    def shaping(self) -> set[str]:
+        """Identity, columns and format."""
+        return {"identity", "columns", "format"}
 
 
 def _once_each(names: tuple[str, ...], noun: str) -> tuple[str, ...]:
