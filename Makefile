@@ -56,6 +56,8 @@ lock: | $(VENV)/bin/pip
 		--no-header pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile -q --universal --no-strip-extras --python-version 3.11 --no-emit-index-url --generate-hashes \
 		--no-header -c requirements.lock --extra all --group dev pyproject.toml -o requirements-dev.lock
+	$(BIN)/uv pip compile -q --universal --no-strip-extras --python-version 3.11 --no-emit-index-url --generate-hashes \
+		--no-header -c requirements-dev.lock --extra all --group image pyproject.toml -o requirements-image.lock
 
 $(VENV)/.base: requirements.lock pyproject.toml | $(VENV)/bin/pip
 	$(BIN)/pip install -q --require-hashes -r requirements.lock

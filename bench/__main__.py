@@ -28,6 +28,9 @@ BENCHMARKS = {
     "snapshot_5m": ["pipeline.py", "--rows", "5000000", "--mode", "snapshot"],
     "wide_1m": ["pipeline.py", "--rows", "1000000", "--properties", "256", "--mode", "changes"],
     "dagster_1m": ["pipeline.py", "--rows", "1000000", "--against-dagster", "--repeats", "5"],
+    "event_formats": ["event_formats.py", "--rows", "5000000", "--repeats", "1"],
+    "start_up": ["start_up.py"],
+    "destinations": ["destinations.py"],
 }  # fmt: skip
 PACKAGES = ("polars", "pyarrow", "duckdb", "deltalake", "isal", "zlib-ng", "dagster")
 
@@ -84,6 +87,9 @@ TARGETS = {
     "snapshot_5m": ["Target: the next day ≤ 0.5 × the full day; each stage ≤ 400 MB; the lake grows by ≤ 2 %."],
     "wide_1m": ["Target: each stage ≤ 400 MB."],
     "dagster_1m": ["Target: ≤ 1.5 ×, and ≤ 550 MB inside a Dagster run."],
+    "event_formats": ["Target: json and csv ≤ 1 × DuckDB's wall; peak ≤ 400 MB. Parquet is reported as it is."],
+    "start_up": ["Target: 200 exports load in at most twice the time of 2."],
+    "destinations": ["Target: each adds < 64 MiB to the process that delivers, servers on the same machine apart."],
 }
 
 if __name__ == "__main__":

@@ -98,7 +98,7 @@ class BenchHome:
             surroundings=self.surroundings,
             workshop=Workshop(self.line.folders),
         )
-        launcher = Launcher(definitions, open_instance(self.surroundings.home / "dagster"))
+        launcher = Launcher(definitions, open_instance(self.surroundings.home / "dagster", {}))
         definitions.resolve_implicit_global_asset_job_def()
         return lambda partition: launcher.export(self.line, self.line.window(partition))
 

@@ -117,7 +117,7 @@ def _prepare(arguments: argparse.Namespace, staged: Path, flat: Path) -> int:
     import polars as pl
 
     plan = profile_plan(arguments.properties)
-    with ResolvedWriter(staged, plan) as writer:
+    with ResolvedWriter(staged, plan.frame_schema) as writer:
         for frame in resolved_frames(arguments.rows, arguments.properties):
             writer.write(frame)
     frames = resolved_frames(arguments.rows, arguments.properties)

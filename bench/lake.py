@@ -24,6 +24,7 @@ from ctexport_dagster.core.changes import classify
 from ctexport_dagster.core.interval import Interval
 from ctexport_dagster.core.source import ProfileInput, RawBatch, SourceDeclaration
 from ctexport_dagster.lake import Lake, ingest, maintain
+from ctexport_dagster.resources.files.declaration import FilesSource
 
 FIRST = date(2026, 11, 1)
 BATCH_ROWS = 50_000
@@ -91,6 +92,16 @@ def _lake(options: argparse.Namespace) -> Lake:
     return Lake("bench", work / "lake", work / "quarantine", work / "scratch")
 
 
+def _declaration(options: argparse.Namespace) -> SourceDeclaration:
+    return FilesSource(
+        name="bench",
+        profiles="input-{{Partition}}.parquet",
+        mode=options.mode,
+        start=FIRST,
+        instances=options.instances,
+    )
+
+
 def _key(day: int) -> str:
     return (FIRST + timedelta(days=day - 1)).isoformat()
 
@@ -156,7 +167,7 @@ def ingest_day(options: argparse.Namespace) -> dict[str, object]:
     lake = _lake(options)
     record = ingest(
         lake,
-        declaration=SourceDeclaration(name="bench", mode=options.mode, start=FIRST, instances=options.instances),
+        declaration=_declaration(options),
         partition=_key(day),
         window=Interval(start, start + timedelta(days=1)),
         previous=_key(day - 1) if day > 1 else None,

@@ -1,53 +1,106 @@
 """Builds Dagster's definitions from declarations: `definitions.py` calls it with a home, tests with fakes."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from typing import cast
 
 import dagster as dg
 
 from ctexport_dagster.assets.chunks import chunks_asset
 from ctexport_dagster.assets.delivery import delivery_asset
+from ctexport_dagster.assets.event_identity import event_identity_asset
+from ctexport_dagster.assets.events import events_asset
 from ctexport_dagster.assets.identity import identity_asset
 from ctexport_dagster.assets.profiles import profiles_asset
 from ctexport_dagster.assets.workshop import Workshop
-from ctexport_dagster.core.export import Export
+from ctexport_dagster.clock import Clock, utc_now
+from ctexport_dagster.core.delivery.request import USUAL_PACE, Pace
+from ctexport_dagster.core.export import DeclaredExport
+from ctexport_dagster.core.settings import Settings
 from ctexport_dagster.core.source import SourceDeclaration
 from ctexport_dagster.core.surroundings import Surroundings
+from ctexport_dagster.event_line import EventLine
 from ctexport_dagster.home import DestinationDeclaration
-from ctexport_dagster.line import Line
+from ctexport_dagster.line import Line, ProfileLine
+from ctexport_dagster.lines import open_line
+from ctexport_dagster.planning import Ledger
+from ctexport_dagster.resources.declared_destination import DeclaredDestination
+from ctexport_dagster.schedules import schedule_of
+from ctexport_dagster.sensors.catch_up import catch_up_sensor
+from ctexport_dagster.sensors.failures import failure_sensors
+from ctexport_dagster.sensors.punctuality import punctuality_sensor
+from ctexport_dagster.sensors.telling import post_of
 
 
 def build_definitions(
-    exports: Iterable[Export],
+    exports: Iterable[DeclaredExport],
     sources: Mapping[str, SourceDeclaration],
     destinations: Mapping[str, DestinationDeclaration],
     *,
     surroundings: Surroundings,
     workshop: Workshop,
+    settings: Settings | None = None,
+    clock: Clock = utc_now,
 ) -> dg.Definitions:
-    """Everything that Dagster needs to know of these exports: their assets, and a resource per source and destination.
+    """Everything that Dagster needs to know of these exports: assets, schedules, sensors and resources.
 
-    A source or destination is opened when a run first needs it, never while definitions load.
+    A source or destination is opened when a run first needs it, never while definitions load. `clock` tells sensors the
+    time; a schedule's tick has its own.
     """
-    lines = [Line(export, sources[export.source], workshop.folders) for export in exports]
+    held = settings or Settings()
+    is_final = held.guards.exports_are_final
+    lines = [open_line(export, sources[export.source], workshop.folders, is_final=is_final) for export in exports]
     assets = [
-        *(profiles_asset(source, workshop) for source in sources.values()),
+        *(asset for source in sources.values() for asset in _source_assets(source, workshop, _owners(lines, source))),
         *(
             asset
             for line in lines
             for asset in (
-                identity_asset(line, workshop),
+                _identity_asset(line, workshop),
                 chunks_asset(line, workshop),
                 delivery_asset(
                     line,
                     workshop,
                     kind=_icon(destinations[line.export.destination]),
-                    parallel=_parallel(destinations[line.export.destination]),
+                    clock=clock,
+                    pace=_pace(destinations[line.export.destination]),
                 ),
             )
         ),
     ]
     resources = {name: _resource(declared, surroundings) for name, declared in {**sources, **destinations}.items()}
-    return dg.Definitions(assets=assets, resources=resources, executor=dg.in_process_executor)
+    ledger = Ledger()
+    return dg.Definitions(
+        assets=assets,
+        resources=resources,
+        executor=dg.in_process_executor,
+        schedules=[schedule_of(line, ledger) for line in lines],
+        sensors=[
+            catch_up_sensor(lines, ledger, clock),
+            punctuality_sensor(lines, clock),
+            *failure_sensors(lines, _types(destinations), post_of(held, surroundings), clock),
+        ]
+        if lines
+        else [],
+    )
+
+
+def _source_assets(source: SourceDeclaration, workshop: Workshop, owners: Sequence[str]) -> list[dg.AssetsDefinition]:
+    """What the source gives: profiles, events, or both."""
+    return [
+        *([profiles_asset(source, workshop, owners=owners)] if source.has_profiles else []),
+        *([events_asset(source, workshop, owners=owners)] if source.has_events else []),
+    ]
+
+
+def _identity_asset(line: Line, workshop: Workshop) -> dg.AssetsDefinition:
+    if isinstance(line, EventLine):
+        return event_identity_asset(line, workshop)
+    return identity_asset(cast("ProfileLine", line), workshop)
+
+
+def _owners(lines: Sequence[Line], source: SourceDeclaration) -> list[str]:
+    """Who owns what lies in a source: the owners of all exports that stand on it."""
+    return sorted({line.export.owner for line in lines if line.source.name == source.name})
 
 
 def _resource(
@@ -58,10 +111,14 @@ def _resource(
     )
 
 
+def _types(destinations: Mapping[str, DestinationDeclaration]) -> dict[str, str]:
+    return {name: destination.type for name, destination in destinations.items()}
+
+
 def _icon(destination: DestinationDeclaration) -> str:
     return {"local": "file"}.get(destination.type, destination.type)
 
 
-def _parallel(destination: DestinationDeclaration) -> int:
-    """How many files are sent at once: the destination's own setting, where its kind has one."""
-    return getattr(destination, "parallel_uploads", 4)
+def _pace(destination: DestinationDeclaration) -> Pace:
+    """How hard the destination may be pressed: its own settings, where its kind declares them."""
+    return destination.pace if isinstance(destination, DeclaredDestination) else USUAL_PACE

@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from ctexport_dagster.assets.attempts import WHOSE, attempt_tag
+from ctexport_dagster.assets.attempts import WHOSE, attempt_tag, ingest_tag, tags_of_assets
 from ctexport_dagster.core.history import Attempt, AttemptState, Whose
-from ctexport_dagster.core.interval import Cadence
-from ctexport_dagster.partitions import window_of_key
+from ctexport_dagster.core.interval import Cadence, Interval
+from ctexport_dagster.partitions import dagster_key, window_of_key
 
 PARTITION = "dagster/partition"
 
@@ -23,17 +23,70 @@ _STATES: dict[dg.DagsterRunStatus, AttemptState] = {
     dg.DagsterRunStatus.FAILURE: "failed",
     dg.DagsterRunStatus.CANCELED: "canceled",
 }
+OPEN = [status for status, state in _STATES.items() if state in ("waiting", "running")]
 _WHOSE: dict[str, Whose] = {"customer": "customer", "transient": "transient", "ours": "ours", "input": "input"}
 
 
 def attempts_at(
-    instance: dg.DagsterInstance, export: str, cadence: Cadence, *, since: datetime | None = None
+    instance: dg.DagsterInstance,
+    export: str,
+    cadence: Cadence,
+    *,
+    since: datetime | None = None,
+    window: Interval | None = None,
 ) -> list[Attempt]:
-    """Every attempt at the export's partitions, oldest first; `since` leaves out runs last touched before it.
+    """Every attempt at the export's partitions, or at that of one window, oldest first.
 
-    Runs whose partition isn't one of the cadence's (a range, or a key from before an edit) are left out.
+    `since` leaves out runs last touched before it. Runs whose partition isn't one of the cadence's (a range, or a key
+    from before an edit) are left out.
     """
-    filters = dg.RunsFilter(tags={attempt_tag(export): "yes"}, updated_after=since)
+    return _attempts(instance, attempt_tag(export), cadence, since=since, window=window)
+
+
+def ingests_at(
+    instance: dg.DagsterInstance,
+    source: str,
+    cadence: Cadence,
+    window: Interval | None = None,
+    *,
+    since: datetime | None = None,
+) -> list[Attempt]:
+    """Every run that was to write a source's partitions, or that of one window, oldest first, as `attempts_at`.
+
+    One that was to deliver an export too may have failed later than that.
+    """
+    return _attempts(instance, ingest_tag(source), cadence, since=since, window=window)
+
+
+@dataclass(frozen=True)
+class OpenWork:
+    """What runs are at work on, or wait to be: exports by name, and partitions of sources by Dagster's key."""
+
+    exports: frozenset[str]
+    ingests: frozenset[tuple[str, str]]
+    running: frozenset[str]
+    """Those of the exports whose run has begun."""
+
+
+def open_work(instance: dg.DagsterInstance) -> OpenWork:
+    """What is open now. Runs launched in Dagit carry no tag of ours before they begin: their assets tell."""
+    exports, ingests, running = set[str](), set[tuple[str, str]](), set[str]()
+    for run in instance.get_runs(dg.RunsFilter(statuses=OPEN)):
+        for tag in (*tags_of_assets(run.asset_selection or ()), *run.tags):
+            if tag.startswith(attempt_tag("")):
+                exports.add(export := tag.removeprefix(attempt_tag("")))
+                if _STATES[run.status] == "running":
+                    running.add(export)
+            elif tag.startswith(ingest_tag("")):
+                ingests.add((tag.removeprefix(ingest_tag("")), run.tags.get(PARTITION, "")))
+    return OpenWork(frozenset(exports), frozenset(ingests), frozenset(running))
+
+
+def _attempts(
+    instance: dg.DagsterInstance, tag: str, cadence: Cadence, *, since: datetime | None, window: Interval | None
+) -> list[Attempt]:
+    at = {PARTITION: dagster_key(cadence, window)} if window else {}
+    filters = dg.RunsFilter(tags={tag: "yes", **at}, updated_after=since)
     found = (_attempt(record, cadence) for record in instance.get_run_records(filters, ascending=True))
     return [attempt for attempt in found if attempt is not None]
 

@@ -7,7 +7,7 @@ from typing import Protocol, runtime_checkable
 
 from ctexport_dagster.core.destination import Destination
 from ctexport_dagster.core.errors import ConfigurationError, Mistake
-from ctexport_dagster.core.export import Export
+from ctexport_dagster.core.export import DeclaredExport
 from ctexport_dagster.core.settings import Settings
 from ctexport_dagster.core.source import SourceDeclaration
 from ctexport_dagster.core.surroundings import Surroundings
@@ -40,7 +40,7 @@ class Home:
     root: Path
     state: Path
     surroundings: Surroundings
-    exports: Mapping[str, Export]
+    exports: Mapping[str, DeclaredExport]
     sources: Mapping[str, SourceDeclaration]
     destinations: Mapping[str, DestinationDeclaration]
     settings: Settings

@@ -1,29 +1,42 @@
 """The line of one export: its declaration, its source, its destination and where its state lies.
 
-<state>/lake/<source>/…                 the source's state          (lake)
-<state>/quarantine/<source>/…           refused rows
+<state>/lake/<source>/…                 the source's state          (lake): profiles/, events/
+<state>/quarantine/<source>/…           refused rows; <source>-events/ those of events
 <state>/staging/<export>/<partition>/…  what one stage leaves for the next
 <state>/deliveries/<export>/…           plans, journals and manifests of what was delivered
 <state>/versions/<export>.json          from which partition on each version of the declaration holds
+<state>/versions/<export>.declared.json the declaration that last ran
 <state>/scratch/…                       spilled rows of a run at work; swept
 """
 
 import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
+from typing import Generic, TypeAlias
 
 from filelock import FileLock, Timeout
+from typing_extensions import TypeVar
 
 from ctexport_dagster.core.atomic import write_bytes
+from ctexport_dagster.core.catch_up import DueWindows
 from ctexport_dagster.core.delivery.record import latest_manifest
-from ctexport_dagster.core.errors import Busy, StagingMissing
-from ctexport_dagster.core.export import Export
+from ctexport_dagster.core.edits import Edit, edits, kind_of, kind_refusal, read, refusal, written
+from ctexport_dagster.core.errors import Busy, ConfigurationError, Mistake, StagingMissing
+from ctexport_dagster.core.export import DeclaredExport, Export
 from ctexport_dagster.core.interval import Cadence, Interval
+from ctexport_dagster.core.lateness import GRACE, Standing, standing
 from ctexport_dagster.core.source import SourceDeclaration
-from ctexport_dagster.core.staging import Resolved, StagingArea
+from ctexport_dagster.core.staging import ResolvedRows, StagedChunks, StagingArea
 from ctexport_dagster.core.versions import Versions
 from ctexport_dagster.lake import Lake
+from ctexport_dagster.lake.events import EventLake
+
+_MANIFESTS = "manifest-g*.json"
+AnExport = TypeVar("AnExport", bound=DeclaredExport, default=DeclaredExport, covariant=True)
 
 
 @dataclass(frozen=True)
@@ -41,6 +54,15 @@ class StateFolders:
             scratch=self.root / "scratch" / source,
         )
 
+    def event_lake(self, source: str) -> EventLake:
+        """The lake of a source's events."""
+        return EventLake(
+            source=source,
+            root=self.root / "lake" / source / "events",
+            quarantine=self.root / "quarantine" / f"{source}-events",
+            scratch=self.root / "scratch" / f"{source}-events",
+        )
+
     def staging(self, export: str, partition: str) -> StagingArea:
         return StagingArea(self.root / "staging" / export / partition)
 
@@ -49,6 +71,9 @@ class StateFolders:
 
     def versions(self, export: str) -> Path:
         return self.root / "versions" / f"{export}.json"
+
+    def declared(self, export: str) -> Path:
+        return self.root / "versions" / f"{export}.declared.json"
 
     def lock(self, kind: str, name: str) -> FileLock:
         """The lock of one source or export on this home; taken without waiting.
@@ -61,12 +86,14 @@ class StateFolders:
 
 
 @dataclass(frozen=True)
-class Line:
-    """One export and everything that its stages need to know."""
+class Line(Generic[AnExport]):
+    """One export of any kind, and what all of its stages need to know."""
 
-    export: Export
+    export: AnExport
     source: SourceDeclaration
     folders: StateFolders
+    is_final: bool = False
+    """Whether the home's guard refuses every edit after the first run."""
 
     @property
     def name(self) -> str:
@@ -78,8 +105,30 @@ class Line:
 
     @property
     def lake(self) -> Lake:
-        """The lake of the export's source."""
+        """The lake of the profiles of the export's source."""
         return self.folders.lake(self.source.name)
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The assets of the source that the export stands on, by their names below the source's."""
+        return ("profiles",)
+
+    @property
+    def first_stage(self) -> str:
+        """The name of the export's first asset below its own."""
+        return f"identity_resolved_{self.export.kind}"
+
+    def staged_chunks(self, partition: str) -> StagedChunks[ResolvedRows]:
+        """What `formatted_chunks` staged for a partition.
+
+        Raises:
+            StagingMissing: it has not run for this partition.
+        """
+        return self.staging(partition).chunks()
+
+    def unready(self, tiles: Sequence[Interval]) -> list[Interval]:
+        """Those of the source's first windows, oldest first, that are missing in its lake or stale there."""
+        return unready_profiles(self.lake, self.source.cadence, tiles)
 
     def window(self, partition: str) -> Interval:
         return self.cadence.window_of(partition)
@@ -101,10 +150,28 @@ class Line:
         before = cadence.before(cadence.window_from(window.start))
         return cadence.key_of(before) if before else None
 
+    @cached_property
+    def due(self) -> DueWindows:
+        """The export's windows by when their runs are due."""
+        return DueWindows(self.cadence, self.export.schedule.at, self.export.hold)
+
+    def is_delivered(self, window: Interval) -> bool:
+        """Whether the partition of a window was delivered, in any generation."""
+        record = self.folders.deliveries(self.name) / self.cadence.key_of(window)
+        return any(record.glob(_MANIFESTS))
+
+    def standing(self, now: datetime) -> Standing:
+        """Whether the newest partitions that are due have been delivered in time."""
+        return standing(self.due.until(now - GRACE), self.due.due, self.is_delivered)
+
+    def undelivered(self, now: datetime) -> list[Interval]:
+        """The windows that are due and not delivered, oldest first."""
+        return [window for window in self.due.until(now) if not self.is_delivered(window)]
+
     def staging(self, partition: str) -> StagingArea:
         return self.folders.staging(self.name, partition)
 
-    def check_unedited(self, partition: str, staged: Resolved) -> None:
+    def check_unedited(self, partition: str, staged: ResolvedRows) -> None:
         """Refuses rows that were resolved for another identity, other columns or another format than declared now.
 
         Raises:
@@ -112,15 +179,15 @@ class Line:
         """
         if staged.content_version != self.export.content_version:
             raise StagingMissing(
-                f"Reading what {self.name}/identity_resolved_profiles staged for {partition}",
+                f"Reading what {self.name}/{self.first_stage} staged for {partition}",
                 "identity, columns or format were edited since",
-                f"Materialize {self.name}/identity_resolved_profiles for {partition} again, and what follows it.",
+                f"Materialize {self.name}/{self.first_stage} for {partition} again, and what follows it.",
             )
 
     def sweep_staging(self, current: str) -> None:
         """Removes the staged files of partitions that were delivered, but for the current one's.
 
-        A later re-run of theirs begins with `identity_resolved_profiles` again.
+        A later re-run of theirs begins with the first stage again.
         """
         for area in (self.folders.root / "staging" / self.name).iterdir():
             record = self.folders.deliveries(self.name) / area.name
@@ -144,10 +211,73 @@ class Line:
         noted = self.versions_with(partition)
         if noted != self.versions():
             write_bytes(self.folders.versions(self.name), noted.model_dump_json(indent=1).encode())
+        declared = written(self.export)
+        if declared != self._last_declared():
+            write_bytes(self.folders.declared(self.name), declared.encode())
         return noted
 
-    def locked(self) -> FileLock:
-        return self.folders.lock("export", self.name)
+    @property
+    def edits(self) -> tuple[Edit, ...]:
+        """What was edited since the last run; nothing before the first."""
+        text = self._last_declared()
+        before = read(text, self.export) if text else None
+        return edits(before, self.export) if before else ()
+
+    @property
+    def refusal(self) -> str | None:
+        """Why the export is disabled, as it was edited in a way that is refused; None where it isn't."""
+        text = self._last_declared()
+        if text is None:
+            return None
+        before = read(text, self.export)
+        if before is None:
+            return kind_refusal(kind_of(text), kind_of(written(self.export)))
+        if before.configuration_version == self.export.configuration_version:
+            return None
+        return refusal(before, self.export, is_done=self._had_delivered_all(before), is_final=self.is_final)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Holds the export for one run.
+
+        Raises:
+            ConfigurationError: the export is disabled.
+            filelock.Timeout: another run holds it.
+        """
+        if reason := self.refusal:
+            raise ConfigurationError([Mistake(f"assets/{self.name}.yaml", 0, "", reason)])
+        with self.folders.lock("export", self.name):
+            yield
+
+    def _last_declared(self) -> str | None:
+        path = self.folders.declared(self.name)
+        return path.read_text(encoding="utf-8") if path.exists() else None
+
+    def _had_delivered_all(self, before: DeclaredExport) -> bool:
+        """Whether a declaration came to its end, and all of its windows are delivered."""
+        cadence = before.cadence(self.source.cadence)
+        if cadence.end is None:
+            return False
+        window: Interval | None = cadence.first
+        while window:
+            if not any((self.folders.deliveries(self.name) / cadence.key_of(window)).glob(_MANIFESTS)):
+                return False
+            window = cadence.after(window)
+        return True
+
+
+ProfileLine: TypeAlias = Line[Export]
+"""The line of a profile export."""
+
+
+def unready_profiles(lake: Lake, cadence: Cadence, tiles: Sequence[Interval]) -> list[Interval]:
+    """Those of a source's first windows, oldest first, whose profiles are missing in its lake or stale there."""
+    history = lake.view().listing.history
+    if not tiles:
+        return []
+    upto = history.before(cadence.window_from(tiles[-1].end))
+    stale = frozenset(upto.stale)
+    return [tile for tile in tiles if (key := cadence.key_of(tile)) not in upto or key in stale]
 
 
 def busy(name: str, problem: Timeout) -> Busy:

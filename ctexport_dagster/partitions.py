@@ -5,6 +5,7 @@ local start with its offset (`2026-11-01T0100-0500`), which stays unique when cl
 """
 
 from datetime import datetime, time
+from functools import cache
 
 import dagster as dg
 
@@ -13,8 +14,9 @@ from ctexport_dagster.core.interval import DAILY_HOURS, Cadence, Interval
 DAILY = "%Y-%m-%d"
 
 
+@cache
 def partitions_of(cadence: Cadence) -> dg.TimeWindowPartitionsDefinition:
-    """The partitions definition whose windows are the cadence's."""
+    """The partitions definition whose windows are the cadence's; the same one for all assets that have them."""
     hours = ",".join(str(hour) for hour in range(0, DAILY_HOURS, cadence.hours))
     zone = cadence.zone
     return dg.TimeWindowPartitionsDefinition(

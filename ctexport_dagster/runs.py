@@ -6,24 +6,32 @@ materializations in the catalog, its lineage in the graph.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 import dagster as dg
 
-from ctexport_dagster.assets.chunks import chunks_key
-from ctexport_dagster.assets.delivery import delivery_key
-from ctexport_dagster.assets.identity import identity_key
-from ctexport_dagster.assets.profiles import profiles_key
-from ctexport_dagster.core.errors import ExportError
+from ctexport_dagster.assets.attempts import tags_of_assets
+from ctexport_dagster.core.errors import ConfigurationError, ExportError
 from ctexport_dagster.core.interval import Interval
 from ctexport_dagster.line import Line
 from ctexport_dagster.partitions import dagster_key
+from ctexport_dagster.run_requests import export_keys, source_keys
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
 class RunFailed(ExportError):
     """A Dagster run ended without success; the message is the failed asset's own."""
+
+
+class RunRefused(ConfigurationError):
+    """A Dagster run failed for what is declared, which only the data could show (exit code 2)."""
+
+    def __init__(self, attempted: str, happened: str, next_step: str) -> None:
+        self.mistakes = ()
+        ExportError.__init__(self, attempted, happened, next_step)
+
+    def __str__(self) -> str:
+        return f"{self.attempted}: {self.happened}. {self.next_step}"
 
 
 @dataclass(frozen=True)
@@ -38,25 +46,20 @@ class Launcher:
 
         Oldest first; gives the keys of the runs' partitions.
         """
-        source = line.source
-        history = line.lake.view().listing.history
-        wanted = [
-            tile
-            for tile in source.cadence.windows(until=window.end)
-            if source.cadence.key_of(tile) not in history or window.covers(tile)
-        ]
-        return [self._ingest(line, tile) for tile in wanted] + self._mend(line, window)
+        tiles = list(line.source.cadence.windows(until=window.end))
+        unready = set(line.unready(tiles))
+        wanted = [tile for tile in tiles if tile in unready or window.covers(tile)]
+        return [self._ingest(line, tile) for tile in wanted] + self._mend(line, tiles)
 
-    def _mend(self, line: Line, window: Interval) -> list[str]:
+    def _mend(self, line: Line, tiles: Sequence[Interval]) -> list[str]:
         """Writes stale partitions anew, oldest first: each may make the next one stale."""
         mended: list[str] = []
-        last = line.source_partitions(window)[-1]
-        while stale := line.lake.view().listing.history.upto(last).stale:
-            mended.append(self._ingest(line, line.source.cadence.window_of(stale[0])))
+        while stale := line.unready(tiles):
+            mended.append(self._ingest(line, stale[0]))
         return mended
 
     def _ingest(self, line: Line, tile: Interval) -> str:
-        self._materialize([profiles_key(line.source.name)], dagster_key(line.source.cadence, tile), {})
+        self._materialize(source_keys(line), dagster_key(line.source.cadence, tile), {})
         return line.source.cadence.key_of(tile)
 
     def export(self, line: Line, window: Interval, *, wants_full: bool = False) -> None:
@@ -64,8 +67,9 @@ class Launcher:
 
         Raises:
             RunFailed: one of them failed.
+            RunRefused: one of them failed for what is declared.
         """
-        keys = [identity_key(line.name), chunks_key(line.name), delivery_key(line.name)]
+        keys = export_keys(line)
         config = {"ops": {_op(keys[0]): {"config": {"full": True}}}} if wants_full else {}
         self._materialize(keys, dagster_key(line.cadence, window), config)
 
@@ -75,6 +79,7 @@ class Launcher:
             asset_selection=list(keys),
             partition_key=partition,
             instance=self.instance,
+            tags=tags_of_assets(keys),
             run_config={**QUIET, **config},
             raise_on_error=False,
         )
@@ -82,23 +87,19 @@ class Launcher:
             raise _failure(result)
 
 
-def due_windows(line: Line, now: datetime) -> list[Interval]:
-    """Every window of an export that has ended by now, oldest first."""
-    return list(line.cadence.windows(until=now))
-
-
 def _op(key: dg.AssetKey) -> str:
     return key.to_python_identifier()
 
 
-def _failure(result: dg.ExecuteInProcessResult) -> RunFailed:
+def _failure(result: dg.ExecuteInProcessResult) -> RunFailed | RunRefused:
     failed = next(event for event in result.all_events if event.is_step_failure)
     data = failed.step_failure_data
     given = data.user_failure_data
     asset = "/".join(failed.asset_key.path) if failed.asset_key else failed.step_key or "the run"
     if given is not None and given.description:
-        metadata = given.metadata
-        return RunFailed(*(str(metadata[name].value) for name in ("attempted", "happened", "next step")))
+        told = {name: str(value.value) for name, value in given.metadata.items()}
+        kind = RunRefused if told["kind"] == ConfigurationError.__name__ else RunFailed
+        return kind(told["attempted"], told["happened"], told["next step"])
     what = data.error.cls_name if data.error else "an unknown error"
     return RunFailed(
         f"Materializing {asset}",

@@ -8,6 +8,7 @@ from line_fakes import TinyHome
 
 from ctexport_dagster.assets.workshop import Workshop
 from ctexport_dagster.build import build_definitions
+from ctexport_dagster.clock import Clock, utc_now
 from ctexport_dagster.core.surroundings import Surroundings
 from ctexport_dagster.home import DestinationDeclaration
 from ctexport_dagster.line import Line
@@ -21,6 +22,7 @@ class DagsterHome:
     lines: Sequence[Line]
     destination: DestinationDeclaration
     instance: dg.DagsterInstance
+    clock: Clock = utc_now
 
     @property
     def definitions(self) -> dg.Definitions:
@@ -31,6 +33,7 @@ class DagsterHome:
             {"disk": self.destination},
             surroundings=Surroundings(self.tiny.root),
             workshop=Workshop(self.tiny.folders),
+            clock=self.clock,
         )
 
     @property

@@ -89,7 +89,7 @@ def history(mode: SourceMode, partitions: int, seed: int) -> History:
         _move_columns(chance, world)
         for _ in range(chance.choice([0, 2, 4, 8, 12])):
             _step(chance, world, at_start)
-        given.append(_given(chance, world, at_start))
+        given.append(_given(chance, world))
     return History(mode, tuple(given))
 
 
@@ -172,25 +172,18 @@ def _set_some(chance: Random, world: World, profile: Profile) -> None:
         profile[name] = chance.choice(values)
 
 
-def _given(chance: Random, world: World, at_start: State) -> Given:
+def _given(chance: Random, world: World) -> Given:
     """What the source says of this partition; now and then it holds rows that can't be used."""
     columns = {**KEYS, **world.columns}
     rows: list[Row] = [dict(row) for row in (world.living.values() if world.mode == "snapshot" else world.said)]
     if world.mode == "changes":
         columns |= {"updatedAt": pl.Datetime("us", "UTC"), "deleted": pl.Boolean()}
     if chance.random() < 0.3:
-        settled = [row for row in rows if world.mode == "changes" or not _moves(row, at_start)]
-        rows += _bad_rows(chance, world, settled)
+        rows += _bad_rows(chance, world, rows)
     chance.shuffle(rows)
     # A column that a row lacks because it vanished meanwhile must not stand in it either.
     kept = tuple({key: value for key, value in row.items() if key in columns} for row in rows)
     return Given(columns, kept, batch_rows=chance.choice([1000, 2]))
-
-
-def _moves(row: Row, at_start: State) -> bool:
-    """Whether a profile goes to another instance; that it also contradicts itself is more than the lake can see."""
-    before = at_start.get(str(row["clevertapId"]))
-    return before is not None and before.get("instanceId") != row.get("instanceId")
 
 
 def _bad_rows(chance: Random, world: World, rows: Sequence[Row]) -> list[Row]:
@@ -228,14 +221,13 @@ def changed(before: State, after: State) -> set[str]:
 
 
 def compared(profile: Profile) -> object:
-    """What makes a change of a profile: identifiers, groups, properties, preferences, instance; never its device."""
+    """What makes a change of a profile: identifiers, groups, properties, preferences; never device or instance."""
     identity = profile.get("identity") or []
     assert isinstance(identity, list)
     return (
         tuple(identity),
         frozenset(_ids(profile)),
         profile.get("subscriptionGroups"),
-        profile.get("instanceId"),
         fields_of(profile),
     )
 
@@ -255,9 +247,10 @@ def _after_snapshot(before: State, given: Given, absent: Iterable[str]) -> State
     for row in given.rows:
         if row.get("clevertapId"):
             rows.setdefault(str(row["clevertapId"]), []).append(row)
-    after: State = {}
+    may_be_anybodys = any(not row.get("clevertapId") for row in given.rows)
+    after: State = {key: now for key, now in before.items() if key not in rows} if may_be_anybodys else {}
     for key, copies in rows.items():
-        contents = [(compared(dict(row)), row.get("deviceToken")) for row in copies]
+        contents = [(compared(dict(row)), row.get("deviceToken"), row.get("instanceId")) for row in copies]
         if any(_is_bad(row) for row in copies) or any(content != contents[0] for content in contents):
             if key in before:
                 after[key] = before[key]
@@ -292,12 +285,8 @@ def _after_changes(before: State, given: Given, absent: Iterable[str]) -> State:
 
 
 def _kept(before: Profile | None, row: Row, absent: Iterable[str]) -> Profile:
-    """The row, with the last values of the fields that the partition has no column for.
-
-    A profile that goes to another instance begins anew there.
-    """
-    stays = before is not None and before.get("instanceId") == row.get("instanceId")
-    carried = {name: before.get(name) for name in absent} if before is not None and stays else {}
+    """The row, with the last values of the fields that the partition has no column for."""
+    carried = {name: before.get(name) for name in absent} if before is not None else {}
     return {**row, **carried}
 
 

@@ -1,19 +1,14 @@
-"""`ctexport` in a process of its own that may be killed: forked from one that has imported everything already.
-
-Importing Dagster takes seconds; the fork server does it once. It starts no thread, so that forking it is safe.
-"""
+"""`ctexport` in a process of its own that may be killed: forked from one that has imported everything already."""
 
 import os
 import signal
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-_SERVER = get_context("forkserver")
-_SERVER.set_forkserver_preload(["run_child", "ctexport_dagster.cli.app", "ctexport_dagster.cli.launching"])
+from forking import fork
 
 
 @dataclass(frozen=True)
@@ -31,9 +26,7 @@ class Command:
 
 
 def start(command: Command) -> BaseProcess:
-    process = _SERVER.Process(target=_run, args=(command,))
-    process.start()
-    return process
+    return fork(_run, command)
 
 
 def _run(command: Command) -> None:

@@ -210,9 +210,10 @@ BAD_ROWS: dict[str, tuple[tuple[bytes | Mapping[str, object], ...], list[tuple[s
     "with a value of another type": (({**GOOD, "visits": "many"},), [("c", "contradicts_type", "visits")]),
     "with broken text": (
         (b'{"clevertapId":"c","plan":"t\xff\xfe","visits":3,"score":1.5}',),
-        [(None, "invalid_text", None)],
+        [("c", "invalid_text", None)],
     ),
-    "that are no JSON": ((b'{"clevertapId":"c","plan":',), [(None, "unreadable", None)]),
+    "that are no JSON": ((b'{"clevertapId":"c","plan":',), [("c", "unreadable", None)]),
+    "that are cut off before their id": ((b'{"plan":"tin","clevertapId":"c',), [(None, "unreadable", None)]),
     "that are no number": (
         (b'{"clevertapId":"c","plan":"tin","visits":3,"score":NaN}',),
         [("c", "not_finite", "score")],
@@ -243,6 +244,25 @@ def test_a_refused_row_leaves_its_profile_as_it_was(ctexport: CommandHome) -> No
     state = dict(reader.open_delivery(ctexport.root / "exports").state(NEXT))
     assert {key: row["plan"] for key, row in state.items()} == {"a": "gold", "b": "zinc"}
     assert ctexport.delivered(NEXT).manifest.rows == RowCounts(2, 0, 0, 1, 1, 0)
+
+
+@pytest.mark.req("B6")
+@pytest.mark.parametrize(
+    ("line", "kept"),
+    [
+        (b'{"clevertapId":"a","plan":"lead","visits":', ["a"]),
+        (b'{"plan":"l\xff\xfed","clevertapId":"a","visits":1}', ["a"]),
+        (b'{"plan":"lead","clevertapId":"a', ["a", "b"]),
+    ],
+)
+def test_a_line_that_cannot_be_read_deletes_nobody_whose_line_it_may_have_been(
+    ctexport: CommandHome, line: bytes, kept: list[str]
+) -> None:
+    ctexport.source("max_deleted: 1\n")
+    assert ctexport("run", "daily", "--partition", DAY).code == 0
+    ctexport.day(NEXT, line, {**ROWS[0], "clevertapId": "c"})
+    assert ctexport("run", "daily", "--partition", NEXT).code == 0
+    assert ctexport.delivered(NEXT).manifest.rows.tombstones == 2 - len(kept)
 
 
 @pytest.mark.req("B6")
@@ -299,7 +319,7 @@ def test_an_input_that_cannot_be_read_at_all_fails_with_its_name_and_leaves_no_t
 def test_two_columns_of_one_name_that_only_the_data_shows_are_refused_under_strict(ctexport: CommandHome) -> None:
     ctexport.export("format: csv\nstrict: true\ncolumns: {rename: {visits: plan}}\n")
     said = ctexport("run", "daily", "--partition", DAY)
-    assert said.code == 1
+    assert said.code == 2
     assert "assets/daily.yaml: columns: two columns are called plan" in said.text
     assert not (ctexport.root / "exports").exists()
 

@@ -166,7 +166,7 @@ def test_the_examples_beside_the_declared_resources_load_as_well(tmp_path: Path)
 def test_the_commented_example_shows_every_key_of_an_export() -> None:
     shown = set(document(ROOT / "assets/daily_profiles.yaml").lines)
     schema = export_schema()
-    keys: set[tuple[str, ...]] = {(key,) for key in schema["properties"]}
+    keys: set[tuple[str, ...]] = {(key,) for key in schema["$defs"]["Export"]["properties"]}
     for name in ("Files", "Identity", "Columns", "Schedule"):
         keys |= {(name.lower(), key) for key in schema["$defs"][name]["properties"]}
     assert keys - shown == set()

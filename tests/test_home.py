@@ -7,20 +7,25 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
+from line_fakes import MemorySource
 
 from ctexport_dagster.core.declared import Declared
 from ctexport_dagster.core.destination import Destination
 from ctexport_dagster.core.errors import ConfigurationError
 from ctexport_dagster.core.secret import Secret
-from ctexport_dagster.core.source import SourceDeclaration
+from ctexport_dagster.core.source import Source, SourceDeclaration
 from ctexport_dagster.core.surroundings import Surroundings
 from ctexport_dagster.home import Home, find_home, load_home
+from ctexport_dagster.resources.local import LocalDisk
 from ctexport_dagster.resources.registry import ResourceKind
 
 
 class TableSource(SourceDeclaration):
     type: Literal["table"]
     rows: int = 1
+
+    def open(self, surroundings: Surroundings) -> Source:
+        return MemorySource()
 
 
 class VaultDestination(Declared):
@@ -29,7 +34,7 @@ class VaultDestination(Declared):
     password: Secret | None = None
 
     def open(self, surroundings: Surroundings) -> Destination:
-        raise NotImplementedError
+        return LocalDisk(surroundings.home)
 
 
 KINDS = {
@@ -159,7 +164,7 @@ def test_all_mistakes_of_all_files_are_told_at_once_in_order(tmp_path: Path) -> 
         ("name: x\n", "6: name: the name is the file's, daily; leave the key out"),
         ("folder: run_date\n", "6: folder: unknown key here; it belongs under files"),
         ("schedule:\n  at: 12:30\n", '7: schedule.at: write a time of day in quotes, as "02:00"'),
-        ("schedule: {every: 5h}\n", "6: schedule.every: write one of 3h, 4h, 6h, 8h, 12h, 24h"),
+        ("schedule: {every: 5h}\n", "6: schedule.every: write one of 3h, 4h, 6h, 8h, 12h, 24h or once"),
         ("schedule: {start: 20261118}\n", "6: schedule.start: write a day as 2026-11-01"),
         (
             "schedule: {timezone: Asia/Kolkatta}\n",
@@ -414,4 +419,4 @@ def test_no_examples_hold_mistakes_and_loading_them_needs_no_dagster() -> None:
         "print(sorted(e.format.type for e in home.exports.values()), 'dagster' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert (done.stdout, done.stderr) == ("['csv', 'json', 'parquet', 'xml'] False\n", "")
+    assert (done.stdout, done.stderr) == ("['csv', 'json', 'json', 'parquet', 'xml'] False\n", "")

@@ -111,7 +111,7 @@ def assert_nothing_is_left_over(home: Path) -> None:
 def undisturbed(tmp_path_factory: pytest.TempPathFactory, child_environment: Mapping[str, str]) -> Undisturbed:
     home = make_home(tmp_path_factory.mktemp("undisturbed") / "home")
     dagster = home.parent / "dagster"
-    open_instance(dagster).dispose()
+    open_instance(dagster, {}).dispose()
     run_to_the_end(command(make_home(home.parent / "warm"), child_environment))
     began = time.monotonic()
     run_to_the_end(command(home, child_environment))

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs the servers that the destinations' tests talk to: azurite (npm) and OpenSSH's sshd (apt). The others come
-# with the developer's Python packages. Safe to repeat, and quick once everything is there. What can't be installed is
+# Installs what the tests talk to: azurite (npm), OpenSSH's sshd, PostgreSQL and the browser chromium (apt). The others
+# come with the developer's Python packages. Safe to repeat, and quick once everything is there. What can't be installed is
 # said loudly, and its tests are left out; with CI=true that is a failure.
 #
 #   tools/test_servers.sh [VENV]        azurite goes to VENV/test_servers/node_modules (VENV: .venv)
@@ -54,6 +54,35 @@ install_sshd() {
 	fi
 }
 
+install_postgresql() {
+	if compgen -G "/usr/lib/postgresql/*/bin/initdb" >/dev/null; then return; fi
+	if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+		leave_out "postgresql" "it takes root and apt-get" "Run: sudo apt-get install postgresql"
+		return
+	fi
+	# No cluster is to be made or started: the tests make one of their own, on a free port.
+	mkdir -p /etc/postgresql-common/createcluster.d
+	echo "create_main_cluster = false" >/etc/postgresql-common/createcluster.d/ctexport.conf
+	if ! { apt-get update -qq && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive \
+		apt-get install -y -qq --no-install-recommends postgresql >/dev/null; }; then
+		leave_out "postgresql" "apt-get failed" "See its message above; tools/test_servers.sh tries again."
+	fi
+}
+
+install_chromium() {
+	if command -v chromium chromium-browser google-chrome >/dev/null; then return; fi
+	if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+		leave_out "chromium" "it takes root and apt-get" "Run: sudo apt-get install chromium"
+		return
+	fi
+	if ! { apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+		apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null; }; then
+		leave_out "chromium" "apt-get failed" "See its message above; tools/test_servers.sh tries again."
+	fi
+}
+
 install_azurite
 install_sshd
+install_postgresql
+install_chromium
 if [ ${#left_out[@]} -gt 0 ] && [ "${CI:-}" = true ]; then exit 1; fi

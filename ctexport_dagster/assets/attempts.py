@@ -12,6 +12,7 @@ from ctexport_dagster.core.history import Whose
 
 WHOSE = "ctexport/whose"
 LAST_STAGE = "delivery"
+INGEST_STAGES = ("profiles", "events")
 
 
 def attempt_tag(export: str) -> str:
@@ -24,11 +25,21 @@ def attempt_tags(exports: Iterable[str]) -> dict[str, str]:
     return {attempt_tag(export): "yes" for export in exports}
 
 
+def ingest_tag(source: str) -> str:
+    """The tag whose value is "yes" on every run that is to write a partition of the source."""
+    return f"ctexport.source/{source}"
+
+
+def tags_of_assets(assets: Iterable[dg.AssetKey]) -> dict[str, str]:
+    """The tags of a run of these assets: as an attempt at exports, and as one at partitions of sources."""
+    keys = sorted(assets)
+    exports = attempt_tags(key.path[0] for key in keys if key.path[-1] == LAST_STAGE)
+    return exports | {ingest_tag(key.path[0]): "yes" for key in keys if key.path[-1] in INGEST_STAGES}
+
+
 def note_attempt(context: dg.AssetExecutionContext) -> None:
-    """Marks the run as an attempt at every export that it is to deliver."""
-    selected = context.run.asset_selection or ()
-    tags = attempt_tags(key.path[0] for key in sorted(selected) if key.path[-1] == LAST_STAGE)
-    _add(context, tags)
+    """Marks the run as an attempt at every export that it is to deliver, and every source that it is to read."""
+    _add(context, tags_of_assets(context.run.asset_selection or ()))
 
 
 def note_failure(context: dg.AssetExecutionContext, whose: Whose) -> None:

@@ -1,11 +1,18 @@
 """The asset `<export>/delivery`: the files at their destination, and after them the manifest that vouches for them."""
 
+from time import perf_counter
+
 import dagster as dg
 
-from ctexport_dagster.assets import metadata
+from ctexport_dagster.assets import checks, metadata
+from ctexport_dagster.assets.catalog import declared_in, runs_by, tags_of
 from ctexport_dagster.assets.chunks import chunks_key
 from ctexport_dagster.assets.failures import reported
 from ctexport_dagster.assets.workshop import Workshop
+from ctexport_dagster.clock import Clock
+from ctexport_dagster.core.delivery.audit import audit
+from ctexport_dagster.core.delivery.record import generations
+from ctexport_dagster.core.delivery.request import USUAL_PACE, Pace
 from ctexport_dagster.core.destination import Destination
 from ctexport_dagster.line import Line
 from ctexport_dagster.partitions import partitions_of, window_of
@@ -16,12 +23,15 @@ def delivery_key(export: str) -> dg.AssetKey:
     return dg.AssetKey([export, "delivery"])
 
 
-def delivery_asset(line: Line, workshop: Workshop, *, kind: str, parallel: int = 4) -> dg.AssetsDefinition:
+def delivery_asset(
+    line: Line, workshop: Workshop, *, kind: str, clock: Clock, pace: Pace = USUAL_PACE
+) -> dg.AssetsDefinition:
     """The asset of one export; `kind` is the destination's type, as Dagit's icons know it."""
     destination_name = line.export.destination
+    key = delivery_key(line.name)
 
     @dg.asset(
-        key=delivery_key(line.name),
+        key=key,
         deps=[chunks_key(line.name)],
         group_name=line.name,
         owners=[line.export.owner],
@@ -31,32 +41,31 @@ def delivery_asset(line: Line, workshop: Workshop, *, kind: str, parallel: int =
         kinds={kind, line.export.format.type},
         description=(
             f"The partition's files at **{destination_name}**, then their manifest. A re-run sends only what isn't"
-            " there yet; what was delivered is never deleted."
+            f" there yet; what was delivered is never deleted. {runs_by(line)}"
         ),
-        check_specs=[
-            dg.AssetCheckSpec(
-                "every_row_is_accounted_for",
-                asset=delivery_key(line.name),
-                description="The source's rows are the unchanged, superseded, quarantined and exported ones together.",
-            ),
-            dg.AssetCheckSpec(
-                "files_hold_every_exported_row",
-                asset=delivery_key(line.name),
-                description="The rows of the manifest's files together are the rows exported.",
-            ),
-        ],
+        tags=tags_of(line),
+        metadata=declared_in(line),
+        check_specs=checks.specs(
+            key,
+            "every_row_is_accounted_for",
+            "files_hold_every_exported_row",
+            "files_are_as_planned",
+            "newest_partition_is_on_time",
+        ),
     )
     def delivery(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         window = window_of(context)
         partition = line.cadence.key_of(window)
         destination: Destination = getattr(context.resources, destination_name)
+        started = perf_counter()
         with reported(context, line.name), line.locked():
-            outcome = deliver_partition(line, partition, destination, run_id=context.run.run_id, parallel=parallel)
+            outcome = deliver_partition(line, partition, destination, run_id=context.run.run_id, pace=pace)
         manifest = outcome.manifest
-        rows_in_files = sum(file.rows for file in manifest.files)
+        delivered = generations(line.folders.deliveries(line.name) / partition)[-1]
         return dg.MaterializeResult(
             metadata={
                 **metadata.of_window(partition, window),
+                **metadata.of_duration(perf_counter() - started),
                 "mode": manifest.mode,
                 "outcome": outcome.status,
                 "generation": manifest.generation,
@@ -72,18 +81,14 @@ def delivery_asset(line: Line, workshop: Workshop, *, kind: str, parallel: int =
                 "manifest": dg.MetadataValue.path(outcome.manifest_address),
                 **metadata.of_files(manifest.files, destination.address),
             },
-            check_results=[
-                dg.AssetCheckResult(
-                    check_name="every_row_is_accounted_for",
-                    passed=manifest.rows.adds_up,
-                    metadata=metadata.of_counts(vars(manifest.rows)),
-                ),
-                dg.AssetCheckResult(
-                    check_name="files_hold_every_exported_row",
-                    passed=rows_in_files == manifest.rows.exported,
-                    metadata=metadata.of_counts({"in files": rows_in_files, "exported": manifest.rows.exported}),
-                ),
-            ],
+            check_results=checks.of_partition(
+                partition,
+                [
+                    *checks.of_manifest(manifest),
+                    checks.of_audit(audit(delivered)),
+                    checks.of_standing(line.standing(clock()), line.cadence),
+                ],
+            ),
         )
 
     return delivery

@@ -4,10 +4,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import dagster as dg
 
-from ctexport_dagster.core.columns import ColumnPlan
+from ctexport_dagster.assets.earlier import BLANKS, PartitionFigures
+from ctexport_dagster.core.columns import ColumnPlan, OutputColumn
+from ctexport_dagster.core.export import DeclaredExport
+from ctexport_dagster.core.figures import Figures
 from ctexport_dagster.core.interval import Interval
+from ctexport_dagster.core.lineage import described
+from ctexport_dagster.core.lineage_drawing import lineage_markdown
 from ctexport_dagster.core.manifest import ManifestFile
-from ctexport_dagster.core.phones import PhoneReport
+from ctexport_dagster.core.plot import Bar, bar_chart
 from ctexport_dagster.core.schema import Field
 
 Metadata = dict[str, dg.MetadataValue]
@@ -29,31 +34,36 @@ def of_counts(counts: Mapping[str, int]) -> Metadata:
     return {name: dg.MetadataValue.int(count) for name, count in counts.items()}
 
 
-def of_schema(plan: ColumnPlan) -> Metadata:
-    """The columns as the files show them: header, type, and what each comes from."""
-    return {
-        "dagster/column_schema": dg.MetadataValue.table_schema(
-            dg.TableSchema(
-                columns=[
-                    dg.TableColumn(name=column.header, type=column.type.value, description=f"from {column.key}")
-                    for column in plan.columns
-                ]
-            )
-        )
-    }
+def of_duration(seconds: float) -> Metadata:
+    """How long the stage took, which the UI plots as well."""
+    return {"seconds": dg.MetadataValue.float(round(seconds, 3))}
 
 
-def of_lineage(fields: Mapping[str, Iterable[str]], source: dg.AssetKey) -> Metadata:
-    """Which source columns each output column comes from, as Dagster stores it."""
-    return {
-        "dagster/column_lineage": dg.MetadataValue.column_lineage(
-            dg.TableColumnLineage(
-                {
-                    header: [dg.TableColumnDep(asset_key=source, column_name=name) for name in names]
-                    for header, names in fields.items()
-                }
-            )
+def of_schema(plan: ColumnPlan, export: DeclaredExport) -> Metadata:
+    """The columns as the files show them: header, type, and what each holds."""
+    columns = [
+        dg.TableColumn(
+            name=column.header,
+            type=column.type.value,
+            description=described(column, export),
+            constraints=_constraints(column),
         )
+        for column in plan.columns
+    ]
+    return {"dagster/column_schema": dg.MetadataValue.table_schema(dg.TableSchema(columns=columns))}
+
+
+def of_lineage(plan: ColumnPlan, fields: Mapping[str, Sequence[str]], source: dg.AssetKey) -> Metadata:
+    """Which source columns each output column comes from: as Dagster stores it, and as a drawing, which it doesn't."""
+    stored = dg.TableColumnLineage(
+        {
+            header: [dg.TableColumnDep(asset_key=source, column_name=name) for name in names]
+            for header, names in fields.items()
+        }
+    )
+    return {
+        "dagster/column_lineage": dg.MetadataValue.column_lineage(stored),
+        "column lineage": dg.MetadataValue.md(lineage_markdown(plan, fields, source.to_user_string())),
     }
 
 
@@ -66,6 +76,21 @@ def of_warnings(warnings: Iterable[str]) -> Metadata:
 def of_preview(table: str) -> Metadata:
     """The first rows as a table whose values are masked already; nothing where there are no rows."""
     return {"preview (masked)": dg.MetadataValue.md(table)} if table else {}
+
+
+def of_blanks(figures: Figures) -> Metadata:
+    """Rows without a value, by column: what later partitions are compared with."""
+    return {BLANKS: dg.MetadataValue.json(dict(figures.blanks))}
+
+
+def of_plot(bars: Sequence[Bar], title: str) -> Metadata:
+    """The rows of the last partitions as a drawing."""
+    return {"rows per partition": dg.MetadataValue.md(bar_chart(bars, title))}
+
+
+def bars(earlier: Sequence[PartitionFigures], now: PartitionFigures) -> list[Bar]:
+    """The bars of an export's partitions, this one last."""
+    return [Bar(told.partition, told.figures.rows, is_full=told.mode == "full") for told in (*earlier, now)]
 
 
 def of_files(files: Sequence[ManifestFile], address: Callable[[str], str]) -> Metadata:
@@ -83,14 +108,8 @@ def of_fields(fields: Iterable[Field]) -> Metadata:
     return {"dagster/column_schema": dg.MetadataValue.table_schema(dg.TableSchema(columns=columns))}
 
 
-def of_phones(check_name: str, report: PhoneReport) -> dg.AssetCheckResult:
-    """The check of REQUIREMENTS P16: a warning, for nothing is held back or changed."""
-    return dg.AssetCheckResult(
-        check_name=check_name,
-        passed=report.irregular == 0,
-        severity=dg.AssetCheckSeverity.WARN,
-        metadata={
-            **of_counts({"phones": report.phones, "not E.164": report.irregular, "not proven": report.unproven}),
-            "samples (masked)": ", ".join(report.samples) or "none",
-        },
-    )
+def _constraints(column: OutputColumn) -> dg.TableColumnConstraints:
+    """What always holds of a column."""
+    is_key = column.role == "clevertapId"
+    is_filled = is_key or column.role in ("identity", "all_identities")
+    return dg.TableColumnConstraints(nullable=not is_filled, unique=is_key)

@@ -9,11 +9,15 @@ from ctexport_dagster.cli.check import check
 from ctexport_dagster.cli.demo import demo
 from ctexport_dagster.cli.dev import dev
 from ctexport_dagster.cli.list import list_exports
+from ctexport_dagster.cli.new import new
 from ctexport_dagster.cli.policy import policy
 from ctexport_dagster.cli.preview import preview
 from ctexport_dagster.cli.run import run
 from ctexport_dagster.cli.schema import schema
+from ctexport_dagster.cli.serve import serve
 from ctexport_dagster.cli.show import show
+from ctexport_dagster.cli.start import start
+from ctexport_dagster.cli.stop import stop
 from ctexport_dagster.cli.terminal import reported
 from ctexport_dagster.cli.verify import verify
 from ctexport_dagster.cli.why import why
@@ -26,7 +30,9 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.command("new")(new)
 app.command("dev")(dev)
+app.command("serve")(serve)
 app.command("demo")(demo)
 app.command("run")(run)
 app.command("preview")(preview)
@@ -35,6 +41,8 @@ app.command("verify")(verify)
 app.command("why")(why)
 app.command("list")(list_exports)
 app.command("show")(show)
+app.command("stop")(stop)
+app.command("start")(start)
 app.command("policy")(policy)
 app.command("schema")(schema)
 

@@ -2,11 +2,13 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Protocol, TypeVar, runtime_checkable
 
 import typer
 
+from ctexport_dagster.cli.lines import line_of
 from ctexport_dagster.cli.terminal import (
     FAILED,
     WRONG_USAGE,
@@ -17,11 +19,13 @@ from ctexport_dagster.cli.terminal import (
     print_lines,
     print_table,
 )
+from ctexport_dagster.core.destination import Destination
 from ctexport_dagster.core.errors import ConfigurationError
 from ctexport_dagster.core.failure import Failure
 from ctexport_dagster.core.naming import Naming
 from ctexport_dagster.core.surroundings import Surroundings
 from ctexport_dagster.home import DestinationDeclaration, Home
+from ctexport_dagster.resources.clock import ahead_of, wrong_clock
 
 _Declared = TypeVar("_Declared")
 
@@ -45,6 +49,14 @@ class CanaryDestination(Protocol):
     """An opened destination that can try its rights by writing one tiny file under a marked key."""
 
     def canary(self) -> Failure | None: ...
+
+
+@runtime_checkable
+class DatedDestination(Protocol):
+    """An opened destination whose service tells the time: the URL of its root, which needs no credentials."""
+
+    @property
+    def dated_by(self) -> str: ...
 
 
 @runtime_checkable
@@ -98,7 +110,8 @@ def checked(home: Home, wanted: Collection[str], *, writes_canaries: bool = Fals
     for name, export in _only(wanted, home.exports):
         warnings = (*Naming.of(export).warnings, *export.format.warnings)
         summary = f"{export.format.type} from {export.source} to {export.destination}, {export.schedule.mode}"
-        yield Checked(name, "export", summary, warnings=warnings)
+        refusal = line_of(home, name).refusal
+        yield Checked(name, "export", summary, (refusal,) if refusal else (), warnings)
     for name, source in _only(wanted, home.sources):
         problems = source.check(home.root) if isinstance(source, CheckedSource) else ()
         cadence = source.cadence
@@ -119,13 +132,25 @@ def _checked_destination(
     warnings = destination.warnings if isinstance(destination, WarningDeclaration) else ()
     try:
         opened = destination.open(surroundings)
-        failure = opened.check() if isinstance(opened, CheckedDestination) else None
-        if failure is None and writes_canaries and isinstance(opened, CanaryDestination):
-            failure = opened.canary()
+        failures = [opened.check() if isinstance(opened, CheckedDestination) else None]
+        clock, wrong = _compared_clocks(opened)
+        if writes_canaries and isinstance(opened, CanaryDestination) and failures == [None]:
+            failures.append(opened.canary())
     except ConfigurationError as error:
         return Checked(name, "destination", destination.type, tuple(map(str, error.mistakes)), warnings)
-    problems = (str(failure),) if failure else ()
-    return Checked(name, "destination", f"{destination.type}, {opened.address('')}", problems, warnings)
+    problems = tuple(str(failure) for failure in (wrong, *failures) if failure)
+    return Checked(name, "destination", f"{destination.type}, {opened.address('')}{clock}", problems, warnings)
+
+
+def _compared_clocks(opened: Destination) -> tuple[str, Failure | None]:
+    """What to say of this machine's clock in the summary, and what is wrong with it. A disk has no other clock."""
+    if isinstance(opened, DatedDestination):
+        ahead = ahead_of(opened.dated_by, lambda: datetime.now(UTC))
+        if ahead is None:
+            return "; clock not compared, the service can't be reached or tells no time", None
+        wrong = wrong_clock(ahead)
+        return "" if wrong else "; clock right", wrong
+    return ("; clock not compared, SFTP tells no time" if opened.address("").startswith("sftp:") else ""), None
 
 
 def _print(home: Home, shown: list[Checked], problems: list[str]) -> None:
@@ -134,4 +159,5 @@ def _print(home: Home, shown: list[Checked], problems: list[str]) -> None:
     for problem in problems:
         typer.echo(problem, err=True)
     if not problems:
-        print_lines(f"{len(shown)} declared files are right, in {home.root}")
+        what = "1 declared file is" if len(shown) == 1 else f"{len(shown)} declared files are"
+        print_lines(f"{what} right, in {home.root}")

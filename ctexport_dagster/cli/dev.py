@@ -1,24 +1,12 @@
 """`ctexport dev`: Dagit and the daemon on this home."""
 
-import os
-import sys
-from pathlib import Path
+import socket
 from typing import Annotated
 
 import typer
 
+from ctexport_dagster.cli.serving import become, ready
 from ctexport_dagster.cli.terminal import home_here, print_lines
-from ctexport_dagster.core.atomic import write_bytes
-
-LOCATION = "ctexport_dagster"
-"""The code location's name, as in workspace.yaml and pyproject.toml: the state of schedules hangs on it."""
-
-WORKSPACE = f"""\
-load_from:
-  - python_module:
-      module_name: ctexport_dagster.definitions
-      location_name: {LOCATION}
-"""
 
 
 def dev(
@@ -27,20 +15,19 @@ def dev(
 ) -> None:
     """Open Dagit on this home, with the daemon that runs schedules and backfills. Ctrl-C ends both."""
     home = home_here()
-    from ctexport_dagster.instance import dagster_home, open_instance  # Dagster takes seconds to import
+    _check_free(host, port)
+    served = ready(home)
+    print_lines(f"Dagit on http://{host}:{port} for {home.root}, in some ten seconds. Ctrl-C ends it.")
+    become(served, "dagster", "dev", "-w", str(served.workspace), "-h", host, "-p", str(port))
 
-    folder = dagster_home(home.state, os.environ)
-    open_instance(folder).dispose()
-    workspace = folder / "workspace.yaml"
-    write_bytes(workspace, WORKSPACE.encode())
-    environment = {
-        **os.environ,
-        "DAGSTER_HOME": str(folder),
-        "CTEXPORT_HOME": str(home.root),
-        "CTEXPORT_STATE": str(home.state),
-        "DAGSTER_DISABLE_TELEMETRY": "1",
-    }
-    print_lines(f"Dagit on http://{host}:{port} for {home.root}")
-    sys.stdout.flush()
-    dagster = str(Path(sys.executable).with_name("dagster"))
-    os.execve(dagster, [dagster, "dev", "-w", str(workspace), "-h", host, "-p", str(port)], environment)  # noqa: S606
+
+def _check_free(host: str, port: int) -> None:
+    """Raises: typer.BadParameter: somebody listens there; Dagster would say so only after starting half of itself."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as problem:
+            raise typer.BadParameter(
+                f"{host}:{port} can't be listened on ({problem.strerror}); choose another with --port"
+            ) from None

@@ -58,7 +58,8 @@ def launching(home: Home) -> Iterator[tuple[Launcher, Bars]]:
             home.sources,
             home.destinations,
             surroundings=home.surroundings,
+            settings=home.settings,
             workshop=Workshop(StateFolders(home.state), engine, bars.watch),
         )
-        instance = open_instance(dagster_home(home.state, os.environ))
+        instance = open_instance(dagster_home(home.state, os.environ), os.environ)
         yield Launcher(definitions, instance), bars

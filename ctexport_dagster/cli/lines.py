@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import cast
 
 import typer
 
@@ -9,7 +10,8 @@ from ctexport_dagster.cli.terminal import chosen
 from ctexport_dagster.core.delivery.record import Generation, generations
 from ctexport_dagster.core.interval import Interval
 from ctexport_dagster.home import Home
-from ctexport_dagster.line import Line, StateFolders
+from ctexport_dagster.line import Line, ProfileLine, StateFolders
+from ctexport_dagster.lines import open_line
 
 
 def line_of(home: Home, name: str) -> Line:
@@ -18,8 +20,30 @@ def line_of(home: Home, name: str) -> Line:
     Raises:
         typer.BadParameter: no export is called so.
     """
-    export = home.exports[chosen(name, home.exports, "export")]
-    return Line(export, home.sources[export.source], StateFolders(home.state))
+    return _line(home, chosen(name, home.exports, "export"))
+
+
+def profile_line_of(home: Home, name: str) -> ProfileLine:
+    """The line of an export of profiles.
+
+    Raises:
+        typer.BadParameter: no export is called so, or it exports something else.
+    """
+    line = line_of(home, name)
+    if line.export.kind != "profiles":
+        raise typer.BadParameter(f"{name} exports {line.export.kind}; this is for exports of profiles")
+    return cast("ProfileLine", line)
+
+
+def lines_of(home: Home) -> list[Line]:
+    """The lines of all exports, by name."""
+    return [_line(home, name) for name in sorted(home.exports)]
+
+
+def _line(home: Home, name: str) -> Line:
+    export = home.exports[name]
+    is_final = home.settings.guards.exports_are_final
+    return open_line(export, home.sources[export.source], StateFolders(home.state), is_final=is_final)
 
 
 def window_of(line: Line, key: str) -> Interval:
@@ -33,6 +57,18 @@ def window_of(line: Line, key: str) -> Interval:
     except ValueError as problem:
         first = line.cadence.key_of(line.cadence.first)
         raise typer.BadParameter(f"{key} is no partition of {line.name}; its first is {first}") from problem
+
+
+def ended_window_of(line: Line, key: str, now: datetime) -> Interval:
+    """The window that a partition key names, which has ended.
+
+    Raises:
+        typer.BadParameter: it names none of the export's, or one that goes on; the message says when it ends.
+    """
+    window = window_of(line, key)
+    if window.end > now:
+        raise typer.BadParameter(f"{key} ends at {window.end:%Y-%m-%dT%H:%MZ}; run it then")
+    return window
 
 
 def windows_between(line: Line, first: str, last: str) -> list[Interval]:

@@ -1,15 +1,23 @@
-"""`ctexport list`: the declared exports, filtered and by pages. Source: REQUIREMENTS S9."""
+"""`ctexport list`: the declared exports, how they stand, filtered and by pages. Source: REQUIREMENTS S9."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime
 from typing import Annotated, Literal
 
 import typer
 
+from ctexport_dagster.cli.lines import lines_of
+from ctexport_dagster.cli.standings import standings_of
 from ctexport_dagster.cli.terminal import AsJson, home_here, print_json, print_lines, print_table
-from ctexport_dagster.core.export import FormatType
+from ctexport_dagster.core.export import ExportKind, FormatType
+from ctexport_dagster.core.status import Standing
 from ctexport_dagster.home import Home
+from ctexport_dagster.line import Line
 
-Frequency = Literal["3h", "4h", "6h", "8h", "12h", "24h", "daily"]
+Frequency = Literal["once", "3h", "4h", "6h", "8h", "12h", "24h", "daily"]
+StatusOption = Literal["pending", "running", "stopped", "done"]
+Day = Annotated[datetime | None, typer.Option(metavar="DAY", formats=["%Y-%m-%d"])]
 
 
 @dataclass(frozen=True)
@@ -17,6 +25,8 @@ class Listed:
     """One export as the list shows it: `partner` is the kind of its destination."""
 
     name: str
+    status: str
+    attention: str
     partner: str
     type: str
     format: str
@@ -34,49 +44,77 @@ class Filters:
     partner: str | None = None
     type: str | None = None
     format: str | None = None
+    status: str | None = None
     frequency: str | None = None
 
     def let_through(self, listed: Listed) -> bool:
-        wanted = (self.partner, self.type, self.format, self.frequency)
-        found = (listed.partner, listed.type, listed.format, listed.frequency)
+        wanted = (self.partner, self.type, self.format, self.status, self.frequency)
+        found = (listed.partner, listed.type, listed.format, listed.status.lower(), listed.frequency)
         return all(want in (None, have) for want, have in zip(wanted, found, strict=True))
 
 
 def list_exports(
     partner: Annotated[str | None, typer.Option(help="The kind of destination, as local.")] = None,
-    type_: Annotated[Literal["profiles"] | None, typer.Option("--type", help="What is exported.")] = None,
+    type_: Annotated[ExportKind | None, typer.Option("--type", help="What is exported.")] = None,
     format_: Annotated[FormatType | None, typer.Option("--format")] = None,
+    status: Annotated[StatusOption | None, typer.Option(case_sensitive=False)] = None,
     frequency: Annotated[Frequency | None, typer.Option(help="daily is 24h.")] = None,
+    exported_from: Day = None,
+    exported_to: Day = None,
     page: Annotated[int, typer.Option(min=1)] = 1,
     per_page: Annotated[Literal["10", "20", "30", "40"], typer.Option()] = "20",
     as_json: AsJson = False,
 ) -> None:
-    """List the declared exports."""
-    filters = Filters(partner, type_, format_, "24h" if frequency == "daily" else frequency)
-    found = [listed for listed in listed_exports(home_here()) if filters.let_through(listed)]
+    """List the declared exports and how they stand. The days of --exported-from and -to are included."""
+    home = home_here()
+    filters = Filters(partner, type_, format_, status, "24h" if frequency == "daily" else frequency)
+    lines = [line for line in lines_of(home) if _was_exported(line, exported_from, exported_to)]
+    found = [listed for listed in listed_exports(home, lines, datetime.now(UTC)) if filters.let_through(listed)]
     size = int(per_page)
     shown, pages = found[(page - 1) * size : page * size], max(1, -(-len(found) // size))
     if as_json:
         print_json({"page": page, "pages": pages, "total": len(found), "exports": [asdict(one) for one in shown]})
         return
     if shown:
-        print_table(tuple(asdict(shown[0])), [tuple(asdict(one).values()) for one in shown])
+        _print(shown)
     print_lines(f"page {page} of {pages}, {len(found)} export{'' if len(found) == 1 else 's'}")
 
 
-def listed_exports(home: Home) -> list[Listed]:
-    """All exports of a home, by name."""
-    return [
-        Listed(
-            name=name,
-            partner=home.destinations[export.destination].type,
-            type=export.kind,
-            format=export.format.type,
-            frequency=f"{export.cadence(home.sources[export.source].cadence).hours}h",
-            mode=export.schedule.mode,
-            source=export.source,
-            destination=export.destination,
-            owner=export.owner,
-        )
-        for name, export in sorted(home.exports.items())
-    ]
+def listed_exports(home: Home, lines: Sequence[Line], now: datetime) -> list[Listed]:
+    """These exports of a home, by name."""
+    found = standings_of(home, lines, now)
+    return [_listed(home, line, found[line.name]) for line in sorted(lines, key=lambda line: line.name)]
+
+
+def _listed(home: Home, line: Line, stands: Standing) -> Listed:
+    export = line.export
+    return Listed(
+        name=line.name,
+        status=stands.status,
+        attention=stands.attention,
+        partner=home.destinations[export.destination].type,
+        type=export.kind,
+        format=export.format.type,
+        frequency="once" if export.schedule.is_once else f"{line.cadence.hours}h",
+        mode=export.schedule.mode,
+        source=export.source,
+        destination=export.destination,
+        owner=export.owner,
+    )
+
+
+def _was_exported(line: Line, first: datetime | None, last: datetime | None) -> bool:
+    """Whether a partition was delivered whose run was due on one of these days, in the export's time zone."""
+    if first is None and last is None:
+        return True
+    start, end = first.date() if first else date.min, last.date() if last else date.max
+    due = ((window, line.due.due(window).astimezone(line.cadence.zone)) for window in line.due.until(datetime.now(UTC)))
+    return any(start <= when.date() <= end and line.is_delivered(window) for window, when in due)
+
+
+def _print(shown: Sequence[Listed]) -> None:
+    """What needs attention stands below the table, where it has room."""
+    columns = [column for column in asdict(shown[0]) if column != "attention"]
+    rows = [{**asdict(one), "status": one.status + (" !" if one.attention else "")} for one in shown]
+    print_table(columns, [[row[column] for column in columns] for row in rows])
+    print_lines(*(f"! {one.name}: {one.attention}" for one in shown if one.attention))

@@ -3,16 +3,20 @@
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, cast
 
 import polars as pl
 import typer
 
 from ctexport_dagster.cli.lines import ended_windows, line_of, undelivered, window_of
 from ctexport_dagster.cli.terminal import AsJson, home_here, print_json, print_lines, print_table
+from ctexport_dagster.core.events.preview import event_headers, masked_events
 from ctexport_dagster.core.interval import Interval
+from ctexport_dagster.core.kinds import columns_of
 from ctexport_dagster.core.preview import masked_rows
-from ctexport_dagster.line import Line
+from ctexport_dagster.event_line import EventLine
+from ctexport_dagster.line import Line, ProfileLine
+from ctexport_dagster.stages.event_preview import EventPreview, preview_event_partition
 from ctexport_dagster.stages.preview import Preview, preview_partition
 
 
@@ -25,12 +29,14 @@ class ShownPreview:
     window: tuple[str, str]
     mode: str
     begins_new_version: bool
+    edits: tuple[str, ...]
     files: tuple[str, ...]
     manifest: str
     columns: tuple[Mapping[str, str], ...]
     rows_from: str
     rows: tuple[Mapping[str, str], ...]
     warnings: tuple[str, ...]
+    carries: str
 
 
 def preview(
@@ -45,10 +51,14 @@ def preview(
     line = line_of(home, name)
     window = window_of(line, partition) if partition else _next_window(line)
     source = line.source.open(home.surroundings)
-    found = preview_partition(line, source, line.cadence.key_of(window), rows=rows)
-    shown = _shown(
-        line, found, home.destinations[line.export.destination].open(home.surroundings).address, values=values
-    )
+    address = home.destinations[line.export.destination].open(home.surroundings).address
+    key = line.cadence.key_of(window)
+    if isinstance(line, EventLine):
+        events = preview_event_partition(line, source, key, rows=rows)
+        shown = _shown_events(line, events, address, values=values)
+    else:
+        profiles = preview_partition(cast("ProfileLine", line), source, key, rows=rows)
+        shown = _shown(line, profiles, address, values=values)
     if as_json:
         print_json(asdict(shown))
     else:
@@ -67,16 +77,45 @@ def _shown(line: Line, found: Preview, address: Callable[[str], str], *, values:
     return ShownPreview(
         export=line.name,
         partition=found.partition,
-        window=(f"{found.window.start:%Y-%m-%dT%H:%M:%SZ}", f"{found.window.end:%Y-%m-%dT%H:%M:%SZ}"),
+        window=_instants(found.window),
         mode=found.mode,
         begins_new_version=found.was_edited,
+        edits=tuple(map(str, line.edits)),
         files=tuple(address(key) for key in found.keys),
         manifest=address(found.manifest_key),
         columns=tuple({"header": c.header, "type": c.type.value, "from": c.key} for c in columns),
         rows_from=found.origin,
         rows=tuple(dict(zip(found.plan.headers, row, strict=True)) for row in cells),
-        warnings=found.warnings,
+        warnings=(*([f"the export is disabled: {line.refusal}"] if line.refusal else []), *found.warnings),
+        carries="every living profile" if found.mode == "full" else "the profiles that changed in its window",
     )
+
+
+def _shown_events(line: EventLine, found: EventPreview, address: Callable[[str], str], *, values: bool) -> ShownPreview:
+    headers = event_headers(found.plan) if not values else tuple(found.rows.columns)
+    cells = _plain_rows(found.rows) if values else masked_events(found.rows, found.plan, line.export.identity.order)
+    return ShownPreview(
+        export=line.name,
+        partition=found.partition,
+        window=_instants(found.span or found.window),
+        mode="incremental" if found.span is None else "full",
+        begins_new_version=found.was_edited,
+        edits=tuple(map(str, line.edits)),
+        files=tuple(address(key) for key in found.keys),
+        manifest=address(found.manifest_key),
+        columns=tuple(
+            {"header": column.name, "type": column.type, "from": column.source}
+            for column in columns_of(line.export, found.plan)
+        ),
+        rows_from=found.origin,
+        rows=tuple(dict(zip(headers, row, strict=True)) for row in cells),
+        warnings=(*([f"the export is disabled: {line.refusal}"] if line.refusal else []), *found.warnings),
+        carries="the events of its range" if found.span else "the events that arrived in its window",
+    )
+
+
+def _instants(window: Interval) -> tuple[str, str]:
+    return f"{window.start:%Y-%m-%dT%H:%M:%SZ}", f"{window.end:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _plain_rows(rows: pl.DataFrame) -> list[tuple[str, ...]]:
@@ -85,13 +124,14 @@ def _plain_rows(rows: pl.DataFrame) -> list[tuple[str, ...]]:
 
 def _print(shown: ShownPreview) -> None:
     start, end = shown.window
-    carries = "every living profile" if shown.mode == "full" else "the profiles that changed in its window"
     print_lines(
-        f"{shown.export}, partition {shown.partition}: {shown.mode}, {carries}",
+        f"{shown.export}, partition {shown.partition}: {shown.mode}, {shown.carries}",
         f"window [{start}, {end})",
     )
+    if shown.edits:
+        print_lines("", "edited since the last run", *(f"  {edit}" for edit in shown.edits))
     if shown.begins_new_version:
-        print_lines("identity, columns or format were edited since the last run: this run begins the new version")
+        print_lines(f"identity, columns or format were edited: this partition begins the new version, {shown.mode}")
     print_lines("", "files, then further chunks and instances by the same pattern")
     print_lines(*(f"  {file}" for file in shown.files), f"  {shown.manifest}", "")
     print_table(("column", "type", "from"), [(c["header"], c["type"], c["from"]) for c in shown.columns])

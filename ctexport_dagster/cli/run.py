@@ -7,7 +7,14 @@ from typing import Annotated
 
 import typer
 
-from ctexport_dagster.cli.lines import ended_windows, latest_delivery, line_of, undelivered, window_of, windows_between
+from ctexport_dagster.cli.lines import (
+    ended_window_of,
+    ended_windows,
+    latest_delivery,
+    line_of,
+    undelivered,
+    windows_between,
+)
 from ctexport_dagster.cli.terminal import AsJson, home_here, print_json, print_lines, print_table
 from ctexport_dagster.core.interval import Interval
 from ctexport_dagster.home import Home
@@ -58,7 +65,7 @@ def run_windows(home: Home, line: Line, windows: Sequence[Interval], *, wants_fu
     """Runs these windows one after the other, oldest first, and says what then lies at the destination.
 
     Raises:
-        RunFailed: one of them failed; those before it are delivered, those after it weren't begun.
+        RunFailed, RunRefused: one of them failed; those before it are delivered, those after it weren't begun.
     """
     if not windows:
         return []
@@ -104,9 +111,11 @@ def _asked_for(line: Line, key: str | None, first: str | None, last: str | None,
         raise typer.BadParameter("give --partition, or --from and --to")
     if bool(first) != bool(last):
         raise typer.BadParameter("--from and --to go together")
+    now = datetime.now(UTC)
     if key:
-        return [window_of(line, key)]
+        return [ended_window_of(line, key, now)]
     if first and last:
+        ended_window_of(line, last, now)
         return windows_between(line, first, last)
-    ended = ended_windows(line, datetime.now(UTC))
+    ended = ended_windows(line, now)
     return ended[-1:] if full else undelivered(line, ended)

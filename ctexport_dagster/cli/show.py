@@ -1,18 +1,21 @@
-"""`ctexport show EXPORT`: a declaration with its defaults filled in, its windows, versions and keys."""
+"""`ctexport show EXPORT`: how it stands, its past, and what its declaration means: defaults, windows and keys."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from datetime import time
+from datetime import UTC, datetime, time
 from itertools import islice
 from typing import Annotated
 
 import typer
 import yaml
 
-from ctexport_dagster.cli.terminal import AsJson, chosen, home_here, print_json, print_lines, print_table
-from ctexport_dagster.core.export import Export
+from ctexport_dagster.cli.lines import line_of
+from ctexport_dagster.cli.show_history import ShownHistory, printed_volume, shown_history
+from ctexport_dagster.cli.terminal import AsJson, home_here, print_json, print_lines, print_table
+from ctexport_dagster.core.export import DeclaredExport
 from ctexport_dagster.core.interval import Cadence, Interval, instant_of, run_instant
-from ctexport_dagster.core.naming import Naming, run_names
+from ctexport_dagster.core.kinds import naming_of
+from ctexport_dagster.core.naming import FileOfEvent, run_names
 from ctexport_dagster.home import Home
 
 _MIDNIGHT = time(0)
@@ -49,21 +52,24 @@ class ShownExport:
 
 
 def show(name: Annotated[str, typer.Argument(metavar="EXPORT", show_default=False)], as_json: AsJson = False) -> None:
-    """Show an export: its declaration with all defaults, its first windows, its versions and example keys."""
+    """Show an export: how it stands, its runs and volume, its declaration with all defaults, windows and keys."""
     home = home_here()
-    shown = shown_export(home, home.exports[chosen(name, home.exports, "export")])
+    line = line_of(home, name)
+    shown, past = shown_export(home, line.export), shown_history(home, line, datetime.now(UTC))
     if as_json:
-        print_json(asdict(shown))
+        print_json({**asdict(shown), **asdict(past)})
     else:
+        _print_history(past)
         _print(shown)
 
 
-def shown_export(home: Home, export: Export) -> ShownExport:
+def shown_export(home: Home, export: DeclaredExport) -> ShownExport:
     """What `ctexport show` says of an export."""
     cadence = export.cadence(home.sources[export.source].cadence)
-    naming = Naming.of(export)
+    naming = naming_of(export)
+    event = FileOfEvent("Charged", cadence.start) if export.kind == "events" else None
     run = run_names(export, cadence, cadence.first, _EXAMPLE_RUN)
-    places = {f"instance {i}, chunk {n}": naming.key(run, i, n) for i, n in ((0, 0), (0, 1), (1, 0))}
+    places = {f"instance {i}, chunk {n}": naming.key(run, i, n, event) for i, n in ((0, 0), (0, 1), (1, 0))}
     return ShownExport(
         name=export.name,
         declaration=export.model_dump(mode="json", exclude={"name"}),
@@ -88,10 +94,25 @@ def _windows(cadence: Cadence) -> Iterator[Interval]:
         window = cadence.window_from(window.end)
 
 
-def _shown_window(export: Export, cadence: Cadence, window: Interval) -> ShownWindow:
+def _shown_window(export: DeclaredExport, cadence: Cadence, window: Interval) -> ShownWindow:
     runs_at = run_instant(window, cadence.zone, export.schedule.at, is_daily=cadence.is_daily)
     instants = (f"{instant:%Y-%m-%dT%H:%MZ}" for instant in (window.start, window.end, runs_at))
     return ShownWindow(cadence.key_of(window), *instants)
+
+
+def _print_history(past: ShownHistory) -> None:
+    attention = [("needs attention", past.attention)] if past.attention else []
+    print_table(("", ""), [("status", past.status), *attention, ("next run", past.next_run or "none")])
+    if past.edits:
+        print_lines("", "edited since the last run", *(f"  {edit}" for edit in past.edits))
+    if past.runs:
+        print_lines("")
+        rows = [(r.partition, r.state, r.launched, r.ended, r.whose, r.run_id) for r in past.runs]
+        print_table(("partition", "run", "launched", "ended", "to be mended by", "id"), rows)
+    if past.volume:
+        print_lines("")
+        print_table(("delivered", "rows", "MB", ""), printed_volume(past.volume))
+    print_lines("")
 
 
 def _print(shown: ShownExport) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from ctexport_dagster.cli.lines import line_of, window_of
+from ctexport_dagster.cli.lines import profile_line_of, window_of
 from ctexport_dagster.cli.terminal import AsJson, home_here, print_json, print_lines
 from ctexport_dagster.stages.why import Reasons
 from ctexport_dagster.stages.why import why as reasons_for
@@ -26,7 +26,7 @@ def why(
     as_json: AsJson = False,
 ) -> None:
     """Say why a profile is in a partition of an export, or isn't: the names of the fields that changed."""
-    line = line_of(home_here(), name)
+    line = profile_line_of(home_here(), name)
     reasons = reasons_for(line, line.cadence.key_of(window_of(line, partition)), clevertap_id)
     if as_json:
         print_json({**asdict(reasons), "is_exported": reasons.is_exported})

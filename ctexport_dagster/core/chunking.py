@@ -13,9 +13,11 @@ import hashlib
 import itertools
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Self
 
@@ -26,7 +28,7 @@ from ctexport_dagster.core.columns import ColumnPlan
 from ctexport_dagster.core.export import Format
 from ctexport_dagster.core.formats import open_format
 from ctexport_dagster.core.formats.gzip import Packed, Packing, open_packing
-from ctexport_dagster.core.formats.layout import RowFormat
+from ctexport_dagster.core.formats.layout import RowFormat, Rows
 from ctexport_dagster.core.formats.row_group import RowGroup
 from ctexport_dagster.core.row_slices import row_slices
 from ctexport_dagster.core.staging import StagedChunk
@@ -50,23 +52,43 @@ def write_chunks(
     `threads` + 3 slices, of 4 MB of values each (Parquet 12 MB).
     """
     layout = ChunkLayout(open_format(declared, plan), open_packing(declared), chunk_bytes)
-    blocks = _blocks(frames, layout, threads)
+    with formatting_threads(threads) as pool:
+        yield from write_files(
+            blocks_in_order(frames, layout, pool, threads),
+            layout,
+            lambda index: folder / f"{instance:03d}-{index:05d}.{declared.extension}",
+            StagedChunk(file="", instance=instance, index=0, rows=0, bytes=0, sha256=""),
+        )
+    sync_folder(folder)
+
+
+def write_files(
+    blocks: Iterator["Block"], layout: "ChunkLayout", path_of: Callable[[int], Path], pattern: StagedChunk
+) -> Iterator[StagedChunk]:
+    """Writes blocks into one file after the other, and gives each once it is complete and synced.
+
+    `pattern` is what the chunks have in common. The folder isn't synced.
+    """
     block = next(blocks, None)
     for index in itertools.count():
         if block is None:
             break
-        with _OpenChunk(layout, folder / f"{instance:03d}-{index:05d}.{declared.extension}") as chunk:
+        with _OpenChunk(layout, path_of(index)) as chunk:
             chunk.append(block)
             while (block := next(blocks, None)) and chunk.has_room_for(block):
                 chunk.append(block)
-            staged = chunk.finished(instance, index)
+            staged = chunk.finished(pattern, index)
         yield staged
-    sync_folder(folder)
 
 
 def empty_file(declared: Format, plan: ColumnPlan) -> bytes:
     """A whole file of the format without rows: a CSV header, an empty XML root, a Parquet schema, gzip of nothing."""
-    format_, packing = open_format(declared, plan), open_packing(declared)
+    return empty_file_of(open_format(declared, plan), declared)
+
+
+def empty_file_of(format_: RowFormat, declared: Format) -> bytes:
+    """A whole file of an opened format without rows."""
+    packing = open_packing(declared)
     parts = [packing.pack(memoryview(part)) for part in (format_.head, format_.tail([]))]
     return b"".join([packing.header, *(part.content for part in parts), packing.trailer(parts)])
 
@@ -106,10 +128,17 @@ class ChunkLayout:
     def slice_bytes(self) -> int:
         return min(self.format.slice_bytes, 2 * self.block_bytes)
 
+    @cached_property
+    def empty_tail_bytes(self) -> int:
+        """Of a file without rows."""
+        return len(self.format.tail([]))
+
+    def block(self, rows: Rows) -> Block:
+        return Block(self.packing.pack(rows.content), rows.row_count, rows.row_group)
+
     def blocks(self, frame: pl.DataFrame) -> list[Block]:
         """The rows of a slice as one block, or as several where one would be too large for the chunks."""
-        rows = self.format.rows(frame)
-        block = Block(self.packing.pack(rows.content), rows.row_count, rows.row_group)
+        block = self.block(self.format.rows(frame))
         if frame.height == 1 or not self._is_too_large(block):
             return [block]
         middle = frame.height // 2
@@ -122,19 +151,33 @@ class ChunkLayout:
         return block.bytes > self.block_bytes and len(block.packed.content) > block.tail_bytes
 
 
-def _blocks(frames: Iterable[pl.DataFrame], layout: ChunkLayout, threads: int) -> Iterator[Block]:
-    """All rows as blocks, in order, made in `threads` threads while the caller writes."""
-    waiting: deque[Future[list[Block]]] = deque()
+@contextmanager
+def formatting_threads(threads: int) -> Iterator[ThreadPoolExecutor]:
+    """Threads to format and compress in; what they haven't begun when the context is left is never done."""
     pool = ThreadPoolExecutor(threads, thread_name_prefix="format")
     try:
-        for piece in row_slices(frames, layout.slice_bytes, layout.format.fixed_bytes):
-            waiting.append(pool.submit(layout.blocks, piece))
-            if len(waiting) > threads + 1:
-                yield from waiting.popleft().result()
-        while waiting:
-            yield from waiting.popleft().result()
+        yield pool
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def blocks_in_order(
+    frames: Iterable[pl.DataFrame], layout: ChunkLayout, pool: Executor, threads: int
+) -> Iterator[Block]:
+    """All rows as blocks, in order, made in the pool's `threads` while the caller writes."""
+    waiting: deque[Future[list[Block]]] = deque()
+    for piece in row_slices(frames, layout.slice_bytes, layout.format.fixed_bytes):
+        waiting.append(pool.submit(layout.blocks, piece))
+        if len(waiting) > threads + 1:
+            yield from waiting.popleft().result()
+    while waiting:
+        yield from waiting.popleft().result()
+
+
+def blocks_here(frames: Iterable[pl.DataFrame], layout: ChunkLayout) -> Iterator[Block]:
+    """All rows as blocks, in order, made by the caller: for few rows."""
+    for piece in row_slices(frames, layout.slice_bytes, layout.format.fixed_bytes):
+        yield from layout.blocks(piece)
 
 
 class _OpenChunk:
@@ -147,7 +190,6 @@ class _OpenChunk:
         self._checksum = hashlib.sha256()
         self._parts: list[Packed] = []
         self._row_groups: list[RowGroup] = []
-        self._tail_bytes = len(layout.format.tail([]))
         self._row_count = 0
         self._bytes = 0
         self._write(layout.packing.header)
@@ -162,7 +204,6 @@ class _OpenChunk:
     def append(self, block: Block) -> None:
         self._add(block.packed)
         self._row_count += block.row_count
-        self._tail_bytes += block.tail_bytes
         if block.row_group:
             self._row_groups.append(block.row_group)
 
@@ -172,27 +213,22 @@ class _OpenChunk:
         The true tail is only made where an estimate from above doesn't fit: it takes long with many row groups.
         """
         room = self._layout.chunk_bytes - self._bytes - len(block.packed.content)
-        if self._layout.packing.bytes_at_most(self._tail_bytes + block.tail_bytes) <= room:
+        tail_bytes = self._layout.empty_tail_bytes + sum(group.footer_bytes for group in self._row_groups)
+        if self._layout.packing.bytes_at_most(tail_bytes + block.tail_bytes) <= room:
             return True
         row_groups = [*self._row_groups, block.row_group] if block.row_group else []
         tail, trailer = self._ending(row_groups)
         return len(tail.content) + len(trailer) <= room
 
-    def finished(self, instance: int, index: int) -> StagedChunk:
+    def finished(self, pattern: StagedChunk, index: int) -> StagedChunk:
         """Ends the file and makes it durable."""
         tail, trailer = self._ending(self._row_groups)
         self._write(tail.content)
         self._write(trailer)
         self._handle.flush()
         os.fsync(self._handle.fileno())
-        return StagedChunk(
-            file=self._path.name,
-            instance=instance,
-            index=index,
-            rows=self._row_count,
-            bytes=self._bytes,
-            sha256=self._checksum.hexdigest(),
-        )
+        written = {"rows": self._row_count, "bytes": self._bytes, "sha256": self._checksum.hexdigest()}
+        return pattern.model_copy(update={"file": self._path.name, "index": index, **written})
 
     def _ending(self, row_groups: Sequence[RowGroup]) -> tuple[Packed, bytes]:
         """The file's tail, packed, and what the packing adds after it."""

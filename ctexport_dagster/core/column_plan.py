@@ -41,7 +41,7 @@ def plan_columns(export: Export, schema: SourceSchema, locked: SourceSchema | No
     columns = [
         *_identifier_columns(export.identity),
         *([OutputColumn("device", "device", "device", ValueType.STRING)] if export.columns.device else []),
-        *(_preference_column(name, schema) for name in export.columns.preferences),
+        *(preference_column(name, schema) for name in export.columns.preferences),
         *(OutputColumn("property", name, name, _type_of("property", name, schema)) for name in names),
     ]
     renamed = _renamed(columns, export.columns.rename)
@@ -63,7 +63,8 @@ def _identifier_columns(identity: Identity) -> list[OutputColumn]:
     return columns
 
 
-def _preference_column(name: str, schema: SourceSchema) -> OutputColumn:
+def preference_column(name: str, schema: SourceSchema) -> OutputColumn:
+    """The column of a preference, or of the subscription groups."""
     if name == GROUPS:
         return OutputColumn("groups", name, name, ValueType.STRING)
     return OutputColumn("preference", name, name, _type_of("preference", name, schema))

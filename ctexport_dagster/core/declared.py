@@ -1,7 +1,7 @@
 """How declared values are written: sizes as `100 MB`, cadences as `24h`, times of day as `"02:00"`, IANA zones."""
 
 import re
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from typing import Annotated, Literal, get_args
 from zoneinfo import ZoneInfo
 
@@ -11,6 +11,7 @@ Hours = Literal[3, 4, 6, 8, 12, 24]
 
 _BYTES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9}
 _SIZE = r"\s*(\d+(?:\.\d+)?)\s*(B|KB|MB|GB)\s*"
+_HOLD = r"(\d{1,4})([hm])"
 _CLOCK = r"([01]\d|2[0-3]):[0-5]\d"
 CADENCES = [f"{hours}h" for hours in get_args(Hours)]
 
@@ -67,6 +68,22 @@ def parse_day(value: object) -> object:
     raise ValueError("write a day as 2026-11-01")
 
 
+def parse_hold(value: object) -> object:
+    """`2h` or `30m` → that long."""
+    if isinstance(value, timedelta):
+        return value
+    match = re.fullmatch(_HOLD, value) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError("write how long as 2h or 30m")
+    return timedelta(hours=int(match[1])) if match[2] == "h" else timedelta(minutes=int(match[1]))
+
+
+def written_hold(hold: timedelta) -> str:
+    """Two hours → `2h`."""
+    minutes = int(hold.total_seconds()) // 60
+    return f"{minutes}m" if minutes % 60 else f"{minutes // 60}h"
+
+
 def known_zone(value: str) -> str:
     """An IANA time zone that this machine knows."""
     try:
@@ -100,6 +117,12 @@ ClockTime = Annotated[
     BeforeValidator(parse_clock),
     PlainSerializer(lambda at: f"{at:%H:%M}", when_used="json"),
     WithJsonSchema({"type": "string", "pattern": f"^{_CLOCK}$"}),
+]
+Hold = Annotated[
+    timedelta,
+    BeforeValidator(parse_hold),
+    PlainSerializer(written_hold, when_used="json"),
+    WithJsonSchema({"type": "string", "pattern": f"^{_HOLD}$"}),
 ]
 Day = Annotated[date, BeforeValidator(parse_day), WithJsonSchema({"type": "string", "format": "date"})]
 ZoneName = Annotated[

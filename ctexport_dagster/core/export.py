@@ -3,23 +3,43 @@
 import hashlib
 import json
 import re
-from datetime import time
-from typing import Annotated, Literal
+from datetime import time, timedelta
+from typing import Annotated, Literal, get_args
 from zlib import crc32
 from zoneinfo import ZoneInfo
 
-from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
+from pydantic import BeforeValidator, Field, PlainSerializer, ValidationInfo, WithJsonSchema, field_validator
 
-from ctexport_dagster.core.declared import ByteCount, ClockTime, Day, Declared, EveryHours, ZoneName
-from ctexport_dagster.core.interval import Cadence
+from ctexport_dagster.core.declared import CADENCES, ByteCount, ClockTime, Day, Declared, Hours, ZoneName, parse_cadence
+from ctexport_dagster.core.interval import DAILY_HOURS, Cadence
 from ctexport_dagster.core.profile import PREFERENCES, SYSTEM_PROPERTIES
+from ctexport_dagster.core.ranges import DateRange, NamedRange
 
+ExportKind = Literal["profiles", "events"]
 FormatType = Literal["csv", "json", "xml", "parquet"]
 Compression = Literal["fast", "small", "zstd", "snappy", "none"]
 
 GROUPS = "subscriptionGroups"
 _TEXT_COMPRESSIONS: tuple[Compression, ...] = ("fast", "small")
 _PARQUET_COMPRESSIONS: tuple[Compression, ...] = ("zstd", "snappy", "none")
+ONCE = "once"
+
+
+def _parse_every(value: object) -> object:
+    if value == ONCE:
+        return value
+    try:
+        return parse_cadence(value)
+    except ValueError as problem:
+        raise ValueError(f"{problem} or {ONCE}") from None
+
+
+Every = Annotated[
+    Literal["once"] | Hours,
+    BeforeValidator(_parse_every),
+    PlainSerializer(lambda every: every if every == ONCE else f"{every}h", when_used="json"),
+    WithJsonSchema({"enum": [ONCE, *CADENCES, *get_args(Hours)]}),
+]
 
 
 class Format(Declared):
@@ -122,12 +142,7 @@ class Columns(Declared):
     @field_validator("communication")
     @classmethod
     def _known_preferences(cls, chosen: Literal["all"] | tuple[str, ...]) -> Literal["all"] | tuple[str, ...]:
-        if chosen == "all":
-            return chosen
-        for name in chosen:
-            if name not in (*PREFERENCES, GROUPS):
-                raise ValueError(f"{name!r} is none of {', '.join((*PREFERENCES, GROUPS))}")
-        return _once_each(chosen, "a preference")
+        return known_preferences(chosen)
 
     @field_validator("properties")
     @classmethod
@@ -172,14 +187,17 @@ class Columns(Declared):
 class Schedule(Declared):
     """When the export runs; zone, start and cadence default to the source's."""
 
-    every: EveryHours | None = None
-    """3h, 4h, 6h, 8h, 12h or 24h; windows are cut at midnight of the time zone."""
+    every: Every | None = None
+    """once, or 3h, 4h, 6h, 8h, 12h or 24h; windows are cut at midnight of the time zone."""
     at: ClockTime = time(0)
     """For 24h, the time of day of the run; else the delay after a window's end."""
     timezone: ZoneName | None = None
     """An IANA name."""
-    start: Day | None = None
-    """The first day."""
+    start: Day | None = Field(default=None, validate_default=True)
+    """The first day; of a one-time export, the day that it exports."""
+    range: DateRange | NamedRange | None = None
+    """The days that a one-time export of events covers: {from: 2026-11-01, to: 2026-11-07}, the last one included, or
+    previous_month or current_month, as seen from start; by default the day of start alone."""
     end: Day | None = None
     """The day before which the export ends; null for never."""
     mode: Literal["incremental", "full"] = "incremental"
@@ -191,13 +209,38 @@ class Schedule(Declared):
         start = info.data.get("start")
         if start and end and end <= start:
             raise ValueError("end must lie after start")
+        if end and info.data.get("every") == ONCE:
+            raise ValueError("a one-time export ends by itself: leave end out")
         return end
+
+    @field_validator("start")
+    @classmethod
+    def _once_has_its_day(cls, start: Day | None, info: ValidationInfo) -> Day | None:
+        if start is None and info.data.get("every") == ONCE:
+            raise ValueError("every: once needs start, the day that is exported")
+        return start
+
+    @field_validator("range")
+    @classmethod
+    def _goes_with_once(
+        cls, days: DateRange | NamedRange | None, info: ValidationInfo
+    ) -> DateRange | NamedRange | None:
+        if days is not None and info.data.get("every") != ONCE:
+            raise ValueError("range goes with every: once")
+        return days
+
+    @property
+    def is_once(self) -> bool:
+        """Whether the export runs a single time. Source: REQUIREMENTS P24."""
+        return self.every == ONCE
 
 
 class DeclaredExport(Declared):
     """What exports of every kind declare; `name` is the file's stem and stands in no file."""
 
     name: str
+    kind: ExportKind
+    """What is exported."""
     description: str | None = None
     """For people, shown in Dagster."""
     owner: str
@@ -230,6 +273,11 @@ class DeclaredExport(Declared):
         return self.export_id if self.export_id is not None else 1_000_000_000 + crc32(self.name.encode()) % 10**9
 
     @property
+    def hold(self) -> timedelta:
+        """How much later than its time a run is due."""
+        return timedelta(0)
+
+    @property
     def configuration_version(self) -> str:
         """A hash of the whole declaration: any edit is a new version. Source: REQUIREMENTS S8."""
         return _fingerprint(self.model_dump(mode="json"))
@@ -245,19 +293,19 @@ class DeclaredExport(Declared):
         return {"identity", "format"}
 
     def cadence(self, source: Cadence) -> Cadence:
-        """The export's windows; what the schedule leaves open is the source's."""
-        return Cadence(
-            zone=ZoneInfo(self.schedule.timezone) if self.schedule.timezone else source.zone,
-            hours=self.schedule.every or source.hours,
-            start=self.schedule.start or source.start,
-            end=self.schedule.end or source.end,
-        )
+        """The export's windows; what the schedule leaves open is the source's. A one-time export has a single one."""
+        schedule = self.schedule
+        zone = ZoneInfo(schedule.timezone) if schedule.timezone else source.zone
+        start = schedule.start or source.start
+        if schedule.every == "once":
+            return Cadence(zone, DAILY_HOURS, start, start + timedelta(days=1))
+        return Cadence(zone, schedule.every or source.hours, start, schedule.end or source.end)
 
 
 class Export(DeclaredExport):
     """One declared export of profiles."""
 
-    kind: Literal["profiles"] = "profiles"
+    kind: Literal["profiles"] = "profiles"  # pyright: ignore[reportIncompatibleVariableOverride]  (frozen)
     """What is exported."""
     columns: Columns = Columns()
     strict: bool = False
@@ -269,6 +317,20 @@ class Export(DeclaredExport):
     def shaping(self) -> set[str]:
         """Identity, columns and format."""
         return {"identity", "columns", "format"}
+
+
+def known_preferences(chosen: Literal["all"] | tuple[str, ...]) -> Literal["all"] | tuple[str, ...]:
+    """The chosen communication preferences, all of them real and none twice.
+
+    Raises:
+        ValueError: one isn't.
+    """
+    if chosen == "all":
+        return chosen
+    for name in chosen:
+        if name not in (*PREFERENCES, GROUPS):
+            raise ValueError(f"{name!r} is none of {', '.join((*PREFERENCES, GROUPS))}")
+    return _once_each(chosen, "a preference")
 
 
 def _once_each(names: tuple[str, ...], noun: str) -> tuple[str, ...]:

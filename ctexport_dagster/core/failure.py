@@ -120,6 +120,25 @@ class FailureTable:
         return Failure(verdict.whose, shown, verdict.happened, verdict.cause, verdict.fix, retry_after_seconds)
 
 
+def reading_denied(code: str, right: str) -> Failure:
+    """That a delivery may not be read back, which delivering never needs; `right` says what to grant."""
+    return Failure(
+        whose="customer",
+        code=code,
+        happened="reading is not allowed there",
+        cause="delivering takes no right to read, so none was granted",
+        fix=f"Grant {right} if ctexport is to read deliveries back",
+    )
+
+
+STAGED_FILE_CHANGED = Failure(
+    whose="ours",
+    code="staging",
+    happened="the staged file changed before it was sent, or meanwhile",
+    cause="something else writes into the staging folder",
+    fix="Materialize formatted_chunks of this partition again, then deliver",
+)
+
 _NO_RIGHTS = Verdict(
     "customer",
     "writing is not allowed there",

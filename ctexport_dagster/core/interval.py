@@ -115,13 +115,17 @@ class Cadence:
         earlier = [b for d in range(-2, 2) for b in self.boundaries_of(day + timedelta(days=d)) if b < window.start]
         return Interval(max(earlier), window.start)
 
+    def after(self, window: Interval) -> Interval | None:
+        """The window after this one; None after the last."""
+        is_last = self.end is not None and window.end >= instant_of(self.zone, self.end, time(0))
+        return None if is_last else self.window_from(window.end)
+
     def windows(self, until: datetime) -> Iterator[Interval]:
         """Every window that ends by `until`, oldest first."""
-        last = instant_of(self.zone, self.end, time(0)) if self.end else None
-        window = self.first
-        while window.end <= until and (last is None or window.start < last):
+        window: Interval | None = self.first
+        while window and window.end <= until:
             yield window
-            window = self.window_from(window.end)
+            window = self.after(window)
 
     def tiles(self, window: Interval) -> list[Interval] | None:
         """The windows of this cadence that make up `window` exactly; None where a boundary isn't one of ours."""

@@ -25,14 +25,14 @@ partitions share a run instant. Source: REQUIREMENTS P4 to P11, L7, L12.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from difflib import get_close_matches
 from functools import cached_property
 
 from ctexport_dagster.core.errors import NamingError
-from ctexport_dagster.core.export import Export, Format
+from ctexport_dagster.core.export import DeclaredExport, Format
 from ctexport_dagster.core.interval import Cadence, Interval, run_instant
 from ctexport_dagster.core.templates import (
     Placeholder,
@@ -55,10 +55,42 @@ _DEFAULT_NAME = "-".join(
     for variable in (Variable.ACCOUNT_ID, Variable.EXPORT_ID, Variable.TIMESTAMP, Variable.INSTANCE_ID)
 )
 NAME_PRESETS: Mapping[str, str] = {"default": _DEFAULT_NAME, "clevertap_legacy": _DEFAULT_NAME}
-PROFILE_VARIABLES = frozenset(Variable) - {Variable.EVENT_NAME}
+PROFILE_VARIABLES = frozenset(Variable) - {Variable.EVENT_NAME, Variable.EVENT_DAY}
 
 _SLASH, _DASH = Template((Text("/"),)), Text("-")
-_PER_FILE = frozenset({Variable.INSTANCE_ID, Variable.INDEX})
+_PER_FILE = frozenset({Variable.INSTANCE_ID, Variable.INDEX, Variable.EVENT_NAME, Variable.EVENT_DAY})
+
+
+@dataclass(frozen=True)
+class NamingRules:
+    """How one kind of export names its files."""
+
+    folders: Mapping[str, str]
+    names: Mapping[str, str]
+    """Preset → template."""
+    variables: frozenset[Variable]
+    """What templates may hold."""
+    appended: tuple[Variable, ...]
+    """What is appended to a name that lacks it."""
+    legacy_text_lead: str
+    """What stands before a text format's name in `clevertap_legacy`."""
+
+
+PROFILE_RULES = NamingRules(
+    FOLDER_PRESETS, NAME_PRESETS, PROFILE_VARIABLES, (Variable.TIMESTAMP, Variable.INSTANCE_ID), legacy_text_lead="-"
+)
+
+
+@dataclass(frozen=True)
+class FileOfEvent:
+    """What a file of events holds: the events of one name, as it stands in paths, and day."""
+
+    path: str
+    day: date
+
+    @property
+    def values(self) -> dict[Variable, str]:
+        return {Variable.EVENT_NAME: self.path, Variable.EVENT_DAY: f"{self.day:%Y%m%d}"}
 
 
 @dataclass(frozen=True)
@@ -93,7 +125,7 @@ class RunNames:
         }
 
 
-def run_names(export: Export, cadence: Cadence, window: Interval, run_id: str) -> RunNames:
+def run_names(export: DeclaredExport, cadence: Cadence, window: Interval, run_id: str) -> RunNames:
     """The names of the run of one window; `cadence` is the export's own. Source: REQUIREMENTS P9."""
     instant = run_instant(window, cadence.zone, export.schedule.at, is_daily=cadence.is_daily)
     return RunNames(
@@ -126,26 +158,27 @@ class Naming:
     manifest_prefix: str
 
     @staticmethod
-    def of(export: Export) -> "Naming":
-        """The naming that an export declares.
+    def of(export: DeclaredExport, rules: NamingRules = PROFILE_RULES) -> "Naming":
+        """The naming that an export declares; exports of other kinds than profiles have rules of their own.
 
         Raises:
             NamingMistake: a template can't be used.
         """
         naming = Naming(
             export=export.name,
-            folder=_folder(export.files.folder),
-            name=_name(export.files.name, export.format.extension),
-            extension=_extension(export.files.name, export.format),
+            folder=_folder(export.files.folder, rules),
+            name=_name(export.files.name, export.format.extension, rules),
+            extension=_extension(export.files.name, export.format, rules),
             manifest_prefix=export.files.manifest_prefix,
         )
         naming._refuse_ambiguity()
         return naming
 
-    def key(self, run: RunNames, instance: int, index: int) -> str:
-        """The key of one chunk. Source: REQUIREMENTS P10."""
+    def key(self, run: RunNames, instance: int, index: int, event: FileOfEvent | None = None) -> str:
+        """The key of one chunk; of events, with what it holds. Source: REQUIREMENTS P10, L6."""
         template = self._later_key if index else self._first_key
         values = {**run.values, Variable.INSTANCE_ID: str(instance), Variable.INDEX: str(index)}
+        values |= event.values if event else {}
         suffix = "" if run.generation is None else f"-g{run.generation}"
         return template.render(values) + suffix + self.extension
 
@@ -218,45 +251,28 @@ def check_collisions(keys: Iterable[str]) -> None:
         )
 
 
-def check_foreign(keys: Collection[str], written: Mapping[str, Collection[str]]) -> None:
-    """Refuses keys that other partitions of the export have written; `written` has their keys by partition.
-
-    Raises:
-        NamingError: names the partition and the first key.
-    """
-    planned = set(keys)
-    for partition in sorted(written):
-        shared = sorted(planned.intersection(written[partition]))
-        if shared:
-            raise NamingError(
-                "Planning a delivery",
-                f"{shared[0]} already belongs to partition {partition}",
-                "Add {{Partition}} to files.name; nothing was sent.",
-            )
+def _folder(declared: str, rules: NamingRules) -> Template:
+    if declared in rules.folders:
+        preset = rules.folders[declared]
+        return parse_template(preset, rules.variables) if preset else Template(())
+    _refuse_misspelt_preset("files.folder", declared, rules.folders)
+    return _parsed("files.folder", declared, rules)
 
 
-def _folder(declared: str) -> Template:
-    if declared in FOLDER_PRESETS:
-        preset = FOLDER_PRESETS[declared]
-        return parse_template(preset, PROFILE_VARIABLES) if preset else Template(())
-    _refuse_misspelt_preset("files.folder", declared, FOLDER_PRESETS)
-    return _parsed("files.folder", declared)
-
-
-def _name(declared: str, extension: str) -> Template:
-    if declared in NAME_PRESETS:
-        return parse_template(NAME_PRESETS[declared], PROFILE_VARIABLES)
-    _refuse_misspelt_preset("files.name", declared, NAME_PRESETS)
-    template = _parsed("files.name", _without_extension(declared, extension))
-    for variable in (Variable.TIMESTAMP, Variable.INSTANCE_ID):
+def _name(declared: str, extension: str, rules: NamingRules) -> Template:
+    if declared in rules.names:
+        return parse_template(rules.names[declared], rules.variables)
+    _refuse_misspelt_preset("files.name", declared, rules.names)
+    template = _parsed("files.name", _without_extension(declared, extension), rules)
+    for variable in rules.appended:
         if variable not in template.variables:
             template += Template((_DASH, Placeholder(variable)))
     return template
 
 
-def _parsed(field: str, text: str) -> Template:
+def _parsed(field: str, text: str, rules: NamingRules) -> Template:
     try:
-        return parse_template(text, PROFILE_VARIABLES)
+        return parse_template(text, rules.variables)
     except TemplateError as problem:
         raise NamingMistake(field, str(problem)) from None
 
@@ -284,11 +300,11 @@ def _without_extension(declared: str, extension: str) -> str:
     return declared
 
 
-def _extension(name: str, declared: Format) -> str:
+def _extension(name: str, declared: Format, rules: NamingRules) -> str:
     """A Parquet file isn't gzip, whatever the legacy name says. Source: REQUIREMENTS L7, L12."""
     if name != "clevertap_legacy":
         return f".{declared.extension}"
-    return ".parquet.gzip" if declared.extension == "parquet" else f"-{declared.type}.gz"
+    return ".parquet.gzip" if declared.extension == "parquet" else f"{rules.legacy_text_lead}{declared.extension}"
 
 
 def _with_index(name: Template) -> Template:

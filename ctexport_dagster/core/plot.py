@@ -1,43 +1,86 @@
-"""A bar chart as one line of Markdown: a small SVG within a data URI, which Dagit shows without any network."""
+"""A bar chart as Markdown: a small SVG within a data URI, which Dagit shows without any network, and its caption.
+
+Dagit shows Markdown of up to a thousand characters in place, and anything longer behind a link; so all bars of one
+colour are one path, and labels are few. A picture can't be pointed at: what counts stands in the caption.
+"""
 
 from base64 import b64encode
 from collections.abc import Sequence
-from xml.sax.saxutils import escape
+from dataclasses import dataclass
 
 SHOWN_BARS = 30
-_BAR, _GAP, _HEIGHT, _LABELS = 18, 4, 80, 46
-_STYLE = "font:9px sans-serif;fill:#888"
+_STEP, _BAR, _HEIGHT, _LABELS, _LETTER = 14, 10, 90, 14, 7
+_CHANGES, _FULL = "#4f7cff", "#a9b4cc"
+_CUT = 'stroke-dasharray="60 3 3 3 99"'
+_TOWERING = 4
+"""A full partition that is so many times the largest increment would leave the increments flat: its bar is cut."""
 
 
-def bar_chart_svg(bars: Sequence[tuple[str, int]], title: str = "Rows per partition") -> str:
-    """A Markdown image of the last thirty bars, each a label (a partition's key) and a count; empty for none.
+@dataclass(frozen=True)
+class Bar:
+    """One partition: its key, its rows, and whether it holds everybody rather than changes."""
 
-    The largest count fills the height and is written above its bar; every bar says its own when pointed at.
+    label: str
+    rows: int
+    is_full: bool = False
+
+
+def bar_chart(bars: Sequence[Bar], title: str = "Rows per partition") -> str:
+    """Markdown of the last thirty bars; empty for none.
+
+    The largest bar fills the height. Where full partitions tower over the increments, the increments set the scale and
+    the full ones are cut, which two gaps in their bars tell.
     """
-    if not bars:
-        return ""
-    image = b64encode(_svg(bars[-SHOWN_BARS:], title).encode()).decode()
-    return f"![{title}](data:image/svg+xml;base64,{image})"
+    shown = bars[-SHOWN_BARS:]
+    return f"{image(_svg(shown), title)}\n\n{_caption(shown)}" if shown else ""
 
 
-def _svg(bars: Sequence[tuple[str, int]], title: str) -> str:
-    largest = max(count for _, count in bars)
-    width = max(len(bars) * (_BAR + _GAP) + _LABELS, 160)
-    drawn = "".join(_bar(place, label, count, largest) for place, (label, count) in enumerate(bars))
+def image(svg: str, title: str) -> str:
+    """An SVG as a Markdown image that carries its own bytes."""
+    return f"![{title}](data:image/svg+xml;base64,{b64encode(svg.encode()).decode()})"
+
+
+def _svg(bars: Sequence[Bar]) -> str:
+    scale = _scale(bars)
+    is_cut = max(bar.rows for bar in bars) > scale
+    labels = len(bars[0].label) + len(bars[-1].label) if len(bars) > 1 else len(bars[0].label)
+    width = max(len(bars) * _STEP, labels * _LETTER)
+    base = _HEIGHT + _LABELS
+    paths = _path(bars, scale, _CHANGES, is_full=False) + _path(bars, scale, _FULL, is_full=True, is_cut=is_cut)
+    last = f'<text x="{width}" y="{base}" text-anchor="end">{bars[-1].label}</text>' if len(bars) > 1 else ""
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{_HEIGHT + _LABELS + 14}">'
-        f"<title>{escape(title)}</title>{drawn}"
-        f'<text x="0" y="9" style="{_STYLE}">{largest:,}</text></svg>'
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{base + 4}">{paths}'
+        f'<g style="font:10px sans-serif;fill:#888"><text y="{base}">{bars[0].label}</text>{last}</g></svg>'
     )
 
 
-def _bar(place: int, label: str, count: int, largest: int) -> str:
-    """One bar with its tooltip and its slanted label; a count above none is at least a pixel high."""
-    height = max(round(count * _HEIGHT / largest), 1) if count else 0
-    x, top = place * (_BAR + _GAP), 14 + _HEIGHT - height
-    name = escape(label)
-    return (
-        f'<rect x="{x}" y="{top}" width="{_BAR}" height="{height}" fill="#4f7cff">'
-        f"<title>{name}: {count:,}</title></rect>"
-        f'<text x="{x}" y="{_HEIGHT + 26}" transform="rotate(35 {x} {_HEIGHT + 26})" style="{_STYLE}">{name}</text>'
+def _scale(bars: Sequence[Bar]) -> int:
+    """The count that fills the height."""
+    changes = max((bar.rows for bar in bars if not bar.is_full), default=0)
+    largest = max(bar.rows for bar in bars)
+    return changes if changes and largest > _TOWERING * changes else largest
+
+
+def _path(bars: Sequence[Bar], scale: int, colour: str, *, is_full: bool, is_cut: bool = False) -> str:
+    """All bars of one colour; a count above none is at least a pixel high."""
+    strokes = "".join(
+        f"M{place * _STEP + _BAR // 2} {_HEIGHT}V{_HEIGHT - min(max(round(bar.rows * _HEIGHT / scale), 1), _HEIGHT)}"
+        for place, bar in enumerate(bars)
+        if bar.rows and bar.is_full == is_full
     )
+    cut = f" {_CUT}" if is_cut else ""
+    return f'<path d="{strokes}" stroke="{colour}" stroke-width="{_BAR}"{cut}/>' if strokes else ""
+
+
+def _caption(bars: Sequence[Bar]) -> str:
+    """The least and the most rows of each kind, with its colour where there are both."""
+    kinds = [("changes", "blue", False), ("everybody", "grey", True)]
+    counts = [(what, colour, [bar.rows for bar in bars if bar.is_full == full]) for what, colour, full in kinds]
+    told = [(what, colour, rows) for what, colour, rows in counts if rows]
+    return " · ".join(
+        f"{what}{f' ({colour})' if len(told) > 1 else ''}: {_range(rows)} rows" for what, colour, rows in told
+    )
+
+
+def _range(rows: Sequence[int]) -> str:
+    return f"{rows[0]:,}" if min(rows) == max(rows) else f"{min(rows):,} to {max(rows):,}"

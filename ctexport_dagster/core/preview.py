@@ -29,9 +29,13 @@ def preview_table(frame: pl.DataFrame, plan: ColumnPlan, identifiers: Sequence[s
     """A Markdown table of the first ten rows and forty columns, masked; what it leaves out is said below it."""
     shown = plan.headers[:PREVIEW_COLUMNS]
     rows = [row[:PREVIEW_COLUMNS] for row in masked_rows(frame.head(PREVIEW_ROWS), plan, identifiers)]
-    lines = [_line(shown), "|" + " --- |" * len(shown), *(_line(row) for row in rows)]
     left_out = len(plan.columns) - len(shown)
-    return "\n".join([*lines, *([f"\n… and {left_out} more columns"] if left_out else [])]) + "\n"
+    return markdown_table(shown, rows) + (f"\n… and {left_out} more columns\n" if left_out else "")
+
+
+def markdown_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table of these cells, whatever stands in them."""
+    return "\n".join([_line(headers), "|" + " --- |" * len(headers), *(_line(row) for row in rows)]) + "\n"
 
 
 def _line(cells: Sequence[str]) -> str:

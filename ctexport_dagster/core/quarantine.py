@@ -13,7 +13,9 @@ class Reason(StrEnum):
     """Why a row was refused."""
 
     MISSING_ID = "missing_id"
+    MISSING_VALUE = "missing_value"
     DUPLICATE_ID = "duplicate_id"
+    DUPLICATE_KEY = "duplicate_key"
     UNREADABLE = "unreadable"
     INVALID_TEXT = "invalid_text"
     CONTRADICTS_TYPE = "contradicts_type"

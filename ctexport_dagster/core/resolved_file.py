@@ -6,7 +6,7 @@ or string_view: half the reading time), and a batch is far below their 2 GB. The
 that was cut off unreadable, where a stream would silently end early.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -15,7 +15,6 @@ import polars as pl
 import pyarrow as pa
 from pyarrow import ipc
 
-from ctexport_dagster.core.columns import ColumnPlan
 from ctexport_dagster.core.row_slices import row_slices
 
 BATCH_BYTES = 8_000_000
@@ -28,22 +27,21 @@ class ResolvedWriter:
     The file is complete once the context is left without an error.
     """
 
-    def __init__(self, path: Path, plan: ColumnPlan) -> None:
-        self._names = list(plan.frame_schema)
-        self._dtypes = plan.frame_schema
-        self._schema = pa.schema([pa.field(name, _arrow_type(dtype)) for name, dtype in plan.frame_schema.items()])
+    def __init__(self, path: Path, columns: Mapping[str, pl.DataType]) -> None:
+        self._columns = dict(columns)
+        self._schema = pa.schema([pa.field(name, _arrow_type(dtype)) for name, dtype in columns.items()])
         self._sink = pa.OSFile(str(path), "wb")
         options = ipc.IpcWriteOptions(compression="lz4")
         self._writer = ipc.new_file(self._sink, self._schema, options=options)
         self.row_count = 0
 
     def write(self, frame: pl.DataFrame) -> None:
-        """Appends the rows of a resolved frame.
+        """Appends the rows of a frame.
 
         Raises:
-            ValueError: its columns are not those of the plan.
+            ValueError: its columns are not those of the file, in their order.
         """
-        if dict(frame.schema) != self._dtypes or frame.columns != self._names:
+        if list(frame.schema.items()) != list(self._columns.items()):
             raise ValueError("a resolved frame has the columns of its plan, in plan order")
         for piece in row_slices([frame], BATCH_BYTES, fixed_bytes=0):
             self._writer.write_table(piece.to_arrow(compat_level=_COMPAT).cast(self._schema))

@@ -16,6 +16,8 @@ import polars as pl
 from ctexport_dagster.core.lake_columns import escape_column
 
 Role = Literal["property", "preference"]
+FieldKey = tuple[Role, str]
+"""Which field: its role and name, whatever its type."""
 
 TIMESTAMP = pl.Datetime("us", "UTC")
 STRINGS = pl.List(pl.String)

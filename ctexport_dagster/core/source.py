@@ -1,5 +1,6 @@
 """What a source declares, and what it must give: the raw batches of one partition, with the input's fingerprint."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
@@ -15,9 +16,10 @@ from ctexport_dagster.core.schema import ValueType
 from ctexport_dagster.core.surroundings import Surroundings
 
 SourceMode = Literal["snapshot", "changes"]
+RowsWithoutId = Literal["hold", "ignore"]
 
 
-class SourceDeclaration(Declared):
+class SourceDeclaration(Declared, ABC):
     """What every kind of source declares; each kind adds its own fields and `open`."""
 
     name: str
@@ -43,6 +45,8 @@ class SourceDeclaration(Declared):
     """The share of profiles that a snapshot may lose; with more, the partition fails."""
     max_quarantined: float | int | None = None
     """A share below 1 or a count, above which the partition fails; null for no limit."""
+    rows_without_id: RowsWithoutId = "hold"
+    """Whose a snapshot's rows without a clevertapId are. hold: anybody's: nobody is deleted then; ignore: nobody's."""
 
     @field_validator("end")
     @classmethod
@@ -56,9 +60,19 @@ class SourceDeclaration(Declared):
         """The windows of the source's partitions."""
         return Cadence(ZoneInfo(self.timezone), self.every, self.start, self.end)
 
+    @property
+    def has_profiles(self) -> bool:
+        """Whether the source gives profiles."""
+        return True
+
+    @property
+    def has_events(self) -> bool:
+        """Whether the source, once opened, gives events (core/events/source.py)."""
+        return False
+
+    @abstractmethod
     def open(self, surroundings: Surroundings) -> "Source":
         """The source, ready to be read; relative paths are the home's. Touches nothing."""
-        raise NotImplementedError(f"{type(self).__name__} can't be opened")
 
 
 @dataclass(frozen=True)

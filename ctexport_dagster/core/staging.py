@@ -12,8 +12,9 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
-from typing import Literal
+from typing import Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -22,6 +23,7 @@ from ctexport_dagster.core.errors import StagingMissing
 from ctexport_dagster.core.manifest import Mode
 
 Stage = Literal["resolved", "chunks"]
+Document = TypeVar("Document", bound=BaseModel)
 
 
 class _Document(BaseModel):
@@ -48,8 +50,8 @@ class StagedCounts(_Document):
     tombstones: int
 
 
-class Resolved(_Document):
-    """What the identity stage staged for one partition: one file of resolved rows per instance that has any."""
+class ResolvedRows(_Document):
+    """What the identity stage of any kind of export says of the rows that it staged for one partition."""
 
     attempt: str
     mode: Mode
@@ -57,8 +59,6 @@ class Resolved(_Document):
     configuration_version: str
     columns: tuple[StagedColumn, ...]
     warnings: tuple[str, ...]
-    files: dict[int, str]
-    """instance → file name within the attempt's folder; instances without rows are absent."""
     rows: StagedCounts
     lake_version: int
     lake_state: str
@@ -66,8 +66,18 @@ class Resolved(_Document):
     run_id: str
 
 
+class Resolved(ResolvedRows):
+    """What was staged for one partition of profiles: one file of resolved rows per instance that has any."""
+
+    files: dict[int, str]
+    """instance → file name within the attempt's folder; instances without rows are absent."""
+
+
 class StagedChunk(_Document):
-    """One formatted chunk: its file in the attempt's folder, instance, index, rows, bytes and checksum (hex)."""
+    """One formatted chunk: its file in the attempt's folder, instance, index, rows, bytes and checksum (hex).
+
+    A chunk of events holds those of one name and day; `index` counts within them.
+    """
 
     file: str
     instance: int
@@ -75,15 +85,24 @@ class StagedChunk(_Document):
     rows: int
     bytes: int
     sha256: str
+    event: str | None = None
+    day: date | None = None
 
 
-class Chunks(_Document):
-    """What the format stage staged for one partition, in delivery order: by instance, then index."""
+AnyResolved = TypeVar("AnyResolved", bound=ResolvedRows, covariant=True)
+
+
+class StagedChunks(_Document, Generic[AnyResolved]):
+    """What the format stage staged for one partition, in delivery order."""
 
     attempt: str
-    resolved: Resolved
+    resolved: AnyResolved
     chunks: tuple[StagedChunk, ...]
     run_id: str
+
+
+class Chunks(StagedChunks[Resolved]):
+    """The chunks of profiles, by instance, then index."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +126,7 @@ class StagingArea:
             shutil.rmtree(folder, ignore_errors=True)
             raise
 
-    def publish(self, stage: Stage, document: Resolved | Chunks) -> None:
+    def publish(self, stage: Stage, document: ResolvedRows | StagedChunks[AnyResolved]) -> None:
         """Makes an attempt the stage's result, then sweeps every other attempt of the stage."""
         write_bytes(self.root / f"{stage}.json", document.model_dump_json(indent=1).encode())
         for folder in self.root.glob(f"{stage}-*"):
@@ -116,13 +135,18 @@ class StagingArea:
 
     def resolved(self) -> Resolved:
         """Raises: StagingMissing: `identity_resolved_profiles` has not run for this partition."""
-        return Resolved.model_validate_json(self._document("resolved", "identity_resolved_profiles"))
+        return self.read(Resolved, "resolved", "identity_resolved_profiles")
 
     def chunks(self) -> Chunks:
         """Raises: StagingMissing: `formatted_chunks` has not run for this partition."""
-        return Chunks.model_validate_json(self._document("chunks", "formatted_chunks"))
+        return self.read(Chunks, "chunks", "formatted_chunks")
 
-    def _document(self, stage: Stage, asset: str) -> str:
+    def read(self, model: type[Document], stage: Stage, asset: str) -> Document:
+        """What a stage published last.
+
+        Raises:
+            StagingMissing: `asset` has not run for this partition.
+        """
         path = self.root / f"{stage}.json"
         if not path.exists():
             export, partition = self.root.parent.name, self.root.name
@@ -132,4 +156,4 @@ class StagingArea:
                 f"Materialize {export}/{asset} for {partition} first, or run `ctexport run {export}"
                 f" --partition {partition}`.",
             )
-        return path.read_text()
+        return model.model_validate_json(path.read_text())

@@ -9,6 +9,7 @@
     Partition      2026-11-01               the partition's key
     Run-id         0d3c…-…                  the Dagster run (a re-run has another one)
     Event-name     Charged                  the event, in exports of events
+    Event-day      20261101                 the day on which it happened, in the export's time zone
     Index          0                        the file's number within its instance, from 0
 
 A template's own text may hold `A-Z a-z 0-9 - _`, and `/` between sub-folders. Source: REQUIREMENTS P5, P32.
@@ -34,6 +35,7 @@ class Variable(StrEnum):
     PARTITION = "Partition"
     RUN_ID = "Run-id"
     EVENT_NAME = "Event-name"
+    EVENT_DAY = "Event-day"
     INDEX = "Index"
 
     @property

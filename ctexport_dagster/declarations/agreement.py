@@ -5,10 +5,14 @@ from datetime import date, datetime, timedelta
 
 from ctexport_dagster.core.column_plan import plan_columns
 from ctexport_dagster.core.errors import ConfigurationError, Mistake
-from ctexport_dagster.core.export import Export
+from ctexport_dagster.core.export import DeclaredExport, Export
 from ctexport_dagster.core.interval import Cadence
-from ctexport_dagster.core.naming import Naming, NamingMistake
+from ctexport_dagster.core.kinds import naming_of
+from ctexport_dagster.core.naming import NamingMistake
+from ctexport_dagster.core.ranges import days_of, reaches_too_far
 from ctexport_dagster.core.schema import Field, SourceSchema, ValueType
+from ctexport_dagster.core.settings import Settings
+from ctexport_dagster.core.source import SourceDeclaration
 from ctexport_dagster.declarations.messages import did_you_mean
 from ctexport_dagster.declarations.reading import Declaration, Declarations
 from ctexport_dagster.declarations.yaml import Document
@@ -23,9 +27,12 @@ def disagreements(declared: Declarations) -> Iterator[Mistake]:
     for name, export in declared.exports.items():
         yield from _resource_mistakes(export, declared)
         yield from _naming_mistakes(export)
-        yield from _column_mistakes(export)
+        yield from _range_mistakes(export, declared.settings)
+        if isinstance(export.model, Export):
+            yield from _column_mistakes(export.model, export.document)
         source = declared.sources.get(export.model.source)
         if source:
+            yield from _content_mistakes(export, source.model)
             yield from _window_mistakes(export, source.model.cadence, source.model.name)
         if declared.roles.get(name) == "source":
             yield Mistake(
@@ -34,11 +41,12 @@ def disagreements(declared: Declarations) -> Iterator[Mistake]:
                 "",
                 f"resources/{name}.yaml has the same name: their assets would share one group; rename one of them",
             )
+    yield from _guarded(declared)
     yield from _shared_export_ids(declared)
     yield from _shared_keys(declared)
 
 
-def _resource_mistakes(export: Declaration[Export], declared: Declarations) -> Iterator[Mistake]:
+def _resource_mistakes(export: Declaration[DeclaredExport], declared: Declarations) -> Iterator[Mistake]:
     roles: tuple[tuple[ResourceRole, str], ...] = (
         ("source", export.model.source),
         ("destination", export.model.destination),
@@ -54,16 +62,53 @@ def _resource_mistakes(export: Declaration[Export], declared: Declarations) -> I
         yield export.document.mistake((role,), f"{reason}{hint}")
 
 
-def _naming_mistakes(export: Declaration[Export]) -> Iterator[Mistake]:
+def _naming_mistakes(export: Declaration[DeclaredExport]) -> Iterator[Mistake]:
     try:
-        Naming.of(export.model)
+        naming_of(export.model)
     except NamingMistake as problem:
         yield export.document.mistake(tuple(problem.field.split(".")), str(problem))
 
 
-def _column_mistakes(export: Declaration[Export]) -> Iterator[Mistake]:
+def _range_mistakes(export: Declaration[DeclaredExport], settings: Settings) -> Iterator[Mistake]:
+    schedule = export.model.schedule
+    if schedule.range is None or schedule.start is None:
+        return
+    if export.model.kind == "profiles":
+        message = "range is for events; a one-time export of profiles has the state at the end of its start day"
+        yield export.document.mistake(("schedule", "range"), message)
+        return
+    days = days_of(schedule.range, schedule.start)
+    if reaches_too_far(days, schedule.start, look_back_days=settings.look_back_days):
+        message = f"begins on {days.first}, more than {settings.look_back_days} days before start (look_back_days)"
+        yield export.document.mistake(("schedule", "range"), message)
+
+
+def _guarded(declared: Declarations) -> Iterator[Mistake]:
+    """What the home's own guards refuse. Source: REQUIREMENTS P35."""
+    guards = declared.settings.guards
+    profiles = [export for export in declared.exports.values() if export.model.kind == "profiles"]
+    recurring = [export for export in profiles if not export.model.schedule.is_once]
+    if guards.one_recurring_profile_export:
+        for export in recurring[1:]:
+            message = f"{recurring[0].model.name} is the one recurring profile export that settings.yaml allows"
+            yield export.document.mistake(("schedule",), message)
+    if guards.no_one_time_beside_recurring and recurring:
+        for export in profiles:
+            if export.model.schedule.is_once:
+                message = f"settings.yaml allows no one-time export while {recurring[0].model.name} is recurring"
+                yield export.document.mistake(("schedule", "every"), message)
+
+
+def _content_mistakes(export: Declaration[DeclaredExport], source: SourceDeclaration) -> Iterator[Mistake]:
+    """An export of what its source doesn't give."""
+    if export.model.kind == "profiles" and not source.has_profiles:
+        yield export.document.mistake(("source",), f"{source.name} declares no profiles, only events")
+    if export.model.kind == "events" and not source.has_events:
+        yield export.document.mistake(("source",), f"{source.name} declares no events; add `events:` to it")
+
+
+def _column_mistakes(model: Export, document: Document) -> Iterator[Mistake]:
     """Names that mean no column: known before any data is only where properties are chosen by name."""
-    model, document = export.model, export.document
     listed = model.columns.listed_properties
     if listed is None:
         return
@@ -100,7 +145,7 @@ def _schema_of(export: Export, listed: tuple[str, ...]) -> SourceSchema:
     return SourceSchema(tuple(Field("property", name, ValueType.STRING) for name in names))
 
 
-def _window_mistakes(export: Declaration[Export], source: Cadence, name: str) -> Iterator[Mistake]:
+def _window_mistakes(export: Declaration[DeclaredExport], source: Cadence, name: str) -> Iterator[Mistake]:
     document, schedule = export.document, export.model.schedule
     cadence = export.model.cadence(source)
     if cadence.end and cadence.end <= cadence.start:
@@ -166,7 +211,7 @@ def _shared_keys(declared: Declarations) -> Iterator[Mistake]:
         ids.add(export.model.effective_export_id)
         model = export.model
         try:
-            naming = Naming.of(model)
+            naming = naming_of(model)
         except NamingMistake:
             continue
         place = (model.destination, *naming.shape(model.account_id, model.effective_export_id))

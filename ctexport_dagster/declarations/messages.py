@@ -84,26 +84,26 @@ def _message(document: Document, path: FieldPath, errors: Sequence[ErrorDetails]
 
 
 def _missing(path: FieldPath, model: type[BaseModel]) -> str:
-    surrounding = _model_at(model, path[:-1])
+    surrounding = model_at(model, path[:-1])
     field = surrounding.model_fields.get(str(path[-1])) if surrounding else None
     return f"is missing: {field.description}" if field and field.description else "is missing"
 
 
 def _unknown_key(path: FieldPath, model: type[BaseModel]) -> str:
-    surrounding, key = _model_at(model, path[:-1]), str(path[-1])
+    surrounding, key = model_at(model, path[:-1]), str(path[-1])
     if surrounding is None:
         return "unknown key"
     known = [name for name in surrounding.model_fields if len(path) > 1 or name != "name"]
     if suggestion := did_you_mean(key, known):
         return f"unknown key{suggestion}"
     for name in known:
-        inner = _model_at(surrounding, (name,))
+        inner = model_at(surrounding, (name,))
         if inner and key in inner.model_fields:
             return f"unknown key here; it belongs under {name}"
     return f"unknown key; the keys here are {', '.join(known)}"
 
 
-def _model_at(model: type[BaseModel], path: FieldPath) -> type[BaseModel] | None:
+def model_at(model: type[BaseModel], path: FieldPath) -> type[BaseModel] | None:
     """The model that describes a field; None for a list or a mapping of names."""
     for part in path:
         field = model.model_fields.get(str(part))

@@ -10,7 +10,8 @@ from pydantic import BaseModel, ValidationError
 
 from ctexport_dagster.core.declared import Declared
 from ctexport_dagster.core.errors import Mistake
-from ctexport_dagster.core.export import Export
+from ctexport_dagster.core.events.export import EventExport
+from ctexport_dagster.core.export import DeclaredExport, Export, ExportKind
 from ctexport_dagster.core.settings import Settings
 from ctexport_dagster.core.source import SourceDeclaration
 from ctexport_dagster.declarations.messages import did_you_mean, mistakes_in
@@ -19,6 +20,7 @@ from ctexport_dagster.resources.registry import ResourceKind, ResourceRole
 
 Model = TypeVar("Model", bound=BaseModel)
 SETTINGS = "settings.yaml"
+EXPORT_KINDS: Mapping[ExportKind, type[DeclaredExport]] = {"profiles": Export, "events": EventExport}
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class Declarations:
     `roles` has every file under resources/, also those with mistakes: None where the role can't be told.
     """
 
-    exports: dict[str, Declaration[Export]] = field(default_factory=dict)
+    exports: dict[str, Declaration[DeclaredExport]] = field(default_factory=dict)
     sources: dict[str, Declaration[SourceDeclaration]] = field(default_factory=dict)
     destinations: dict[str, Declaration[Declared]] = field(default_factory=dict)
     settings: Settings = field(default_factory=Settings)
@@ -49,7 +51,7 @@ def read_declarations(root: Path, kinds: Mapping[str, ResourceKind]) -> Declarat
     found = Declarations()
     for path in _declared_files(root / "assets", found):
         document = _document(root, path, found)
-        model = _validated(document, Export, path.stem, found) if document else None
+        model = _validated(document, _export_class(document), path.stem, found) if document else None
         if document and model:
             found.exports[path.stem] = Declaration(document, model)
     for path in _declared_files(root / "resources", found):
@@ -61,6 +63,12 @@ def read_declarations(root: Path, kinds: Mapping[str, ResourceKind]) -> Declarat
         document = _document(root, root / SETTINGS, found)
         found.settings = (_model(document, Settings, document.content, found) if document else None) or Settings()
     return found
+
+
+def _export_class(document: Document) -> type[DeclaredExport]:
+    """The class of the kind that a document names; a profile export's says of any other that it is none."""
+    declared = document.content.get("kind")
+    return next((model for kind, model in EXPORT_KINDS.items() if kind == declared), Export)
 
 
 def _read_resource(document: Document, name: str, kinds: Mapping[str, ResourceKind], found: Declarations) -> None:

@@ -6,26 +6,40 @@ from typing import get_args
 from pydantic.json_schema import JsonSchemaValue, models_json_schema
 
 from ctexport_dagster.core.declared import Declared
-from ctexport_dagster.core.export import Columns, Export, Files, Format, FormatType, Identity, Schedule
+from ctexport_dagster.core.events.export import EventColumns
+from ctexport_dagster.core.events.format import EventFormat
+from ctexport_dagster.core.export import Columns, Files, Format, FormatType, Identity, Schedule
 from ctexport_dagster.core.settings import Guards, Mail, Settings, Webhook
+from ctexport_dagster.declarations.reading import EXPORT_KINDS
 from ctexport_dagster.resources.registry import RESOURCE_KINDS, ResourceKind
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def export_schema() -> JsonSchemaValue:
-    """The schema of `assets/*.yaml`."""
-    schema = Export.model_json_schema()
-    _without_name(schema)
-    _defaults_as_written(schema, Export)
-    for model in (Format, Files, Identity, Columns, Schedule):
-        _defaults_as_written(schema["$defs"][model.__name__], model)
-    schema["properties"]["format"] = {
-        "description": "The format alone, or a mapping with its options.",
-        "anyOf": [{"enum": list(get_args(FormatType))}, {"$ref": "#/$defs/Format"}],
+    """The schema of `assets/*.yaml`: one alternative for each kind of export."""
+    by_model, schema = models_json_schema([(model, "validation") for model in EXPORT_KINDS.values()])
+    definitions = schema["$defs"]
+    for model in (Format, EventFormat, Files, Identity, Columns, EventColumns, Schedule):
+        _defaults_as_written(definitions[model.__name__], model)
+    for kind, model in EXPORT_KINDS.items():
+        definition = definitions[model.__name__]
+        _without_name(definition)
+        _defaults_as_written(definition, model)
+        options = definition["properties"]["format"]
+        definition["properties"]["format"] = {
+            "description": "The format alone, or a mapping with its options.",
+            "anyOf": [{"enum": list(get_args(FormatType))}, {"$ref": options["$ref"]}],
+        }
+        if kind != "profiles":
+            definition["required"] = sorted({"kind", *definition["required"]})
+    return {
+        "$schema": DIALECT,
+        "title": "An export of ctexport",
+        "description": "One file under assets/ declares one export; the file's name is the export's.",
+        "oneOf": [by_model[model, "validation"] for model in EXPORT_KINDS.values()],
+        "$defs": _untitled(definitions),
     }
-    schema["description"] = "One file under assets/ declares one export; the file's name is the export's."
-    return {"$schema": DIALECT, "title": "An export of ctexport", **_untitled(schema)}
 
 
 def resource_schema(kinds: Mapping[str, ResourceKind] = RESOURCE_KINDS) -> JsonSchemaValue:

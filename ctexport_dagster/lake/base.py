@@ -7,7 +7,7 @@ drops the bases at and after it, and one that slips through a race is never read
 import secrets
 
 from ctexport_dagster.core.errors import ConcurrentWrite
-from ctexport_dagster.lake.files import DataFile, Place, SortedWriter
+from ctexport_dagster.lake.files import DataFile, Place, SortedWriter, stored_columns
 from ctexport_dagster.lake.lake import Lake
 from ctexport_dagster.lake.record import History
 from ctexport_dagster.lake.stack import state_slices
@@ -50,10 +50,11 @@ def _is_due(view: LakeView, history: History) -> bool:
     """Whether the logs above the lowest layer have grown too many, or hold too large a share of its rows."""
     rows = logs = bottom = 0
     for instance in view.instances(history.records[-1].partition):
-        layers = view.stack_of(history, instance).layers
-        bottom += layers[0].rows
-        rows += sum(layer.rows for layer in layers[1:])
-        logs = max(logs, len(layers) - 1)
+        stack = view.stack_of(history, instance)
+        lowest = sum(layer.rows for layer in stack.layers if layer.upto == stack.heights[0])
+        bottom += lowest
+        rows += stack.rows - lowest
+        logs = max(logs, len(stack.heights) - 1)
     tuning = view.tuning
     return logs > tuning.base_after_logs or rows > tuning.base_after_share * bottom
 
@@ -61,7 +62,7 @@ def _is_due(view: LakeView, history: History) -> bool:
 def _written(view: LakeView, history: History, instance: int, attempt: str) -> list[DataFile]:
     place = Place(view.root, history.records[-1].partition, "base", instance)
     prefix = f"base-{history.lineage}-{attempt}"
-    writer = SortedWriter(place, prefix, history.schema.fields, view.tuning, small_groups=False)
+    writer = SortedWriter(place, prefix, stored_columns(history.schema.fields), view.tuning, small_groups=False)
     with view.stack(history, instance) as stack:
         for rows in state_slices(stack, history, view.tuning):
             writer.write(rows)

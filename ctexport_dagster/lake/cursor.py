@@ -22,6 +22,12 @@ class ColumnRead:
     stored: str | None
     constant: int | None = None
 
+    @property
+    def expression(self) -> pl.Expr:
+        """The column, out of the file's columns."""
+        value = pl.lit(self.constant) if self.stored is None else pl.col(self.stored)
+        return value.cast(self.dtype).alias(self.name)
+
 
 @dataclass(frozen=True)
 class Wanted:
@@ -42,9 +48,13 @@ class Wanted:
 
 
 class SortedRun:
-    """The rows of some files that together are sorted by (h, clevertapId), taken range by range, in order."""
+    """The rows of some files that together are sorted by (h, clevertapId), taken range by range, in order.
 
-    def __init__(self, paths: Sequence[Path], columns: Sequence[ColumnRead]) -> None:
+    With `keeps_little`, what is left of a row group is copied, so that it alone is held: one of many runs.
+    """
+
+    def __init__(self, paths: Sequence[Path], columns: Sequence[ColumnRead], *, keeps_little: bool = False) -> None:
+        self._keeps_little = keeps_little
         self._paths = tuple(paths)
         self._columns = tuple(columns)
         self._wanted: Wanted | None = None
@@ -65,7 +75,8 @@ class SortedRun:
         while (held := self._next(upper, wanted)) is not None:
             cut = held["h"].search_sorted(upper, side="left")
             piece = held[:cut]
-            self._held = held[cut:] if cut < held.height else None
+            rest = held[cut:] if cut < held.height else None
+            self._held = compact(rest) if self._keeps_little and cut and rest is not None else rest
             if not piece.is_empty():
                 yield piece if wanted is None else compact(piece.join(wanted.ids, on="clevertapId", how="semi"))
             if self._held is not None:
@@ -95,16 +106,11 @@ class SortedRun:
     def _decode(self, file: pq.ParquetFile, index: int) -> pl.DataFrame:
         names = [column.stored for column in self._columns if column.stored]
         frame = pl.DataFrame(file.read_row_group(index, columns=names))
-        return frame.select(_expression(column) for column in self._columns)
+        return frame.select(column.expression for column in self._columns)
 
 
 def _last(file: pq.ParquetFile, index: int) -> int:
     return file.metadata.row_group(index).column(0).statistics.max
-
-
-def _expression(column: ColumnRead) -> pl.Expr:
-    value = pl.lit(column.constant) if column.stored is None else pl.col(column.stored)
-    return value.cast(column.dtype).alias(column.name)
 
 
 def ranges(rows: int, rows_per_range: int) -> list[int]:

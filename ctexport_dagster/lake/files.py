@@ -1,11 +1,12 @@
-"""Data files of the lake: sorted profile rows in Parquet, rolled and grouped so that reads can be bounded.
+"""Data files of the lake: sorted rows in Parquet, rolled and grouped so that reads can be bounded.
 
-A data file has the key columns (`h` as int64, since Delta knows no unsigned numbers; `instance` is a partition of the
-table and stands in no file) and the value columns of the fields present. Rows are sorted by (h, clevertapId).
+A data file of profiles has the key columns (`h` as int64, since Delta knows no unsigned numbers; `instance` is a
+partition of the table and stands in no file) and the value columns of the fields present; one of events has those of
+lake/events. Rows are sorted by (h, clevertapId).
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +19,12 @@ from ctexport_dagster.core.profile import KEY_COLUMNS
 from ctexport_dagster.core.schema import Field, ValueType
 from ctexport_dagster.lake.tuning import Tuning
 
-_PLAIN = frozenset({"h", "clevertapId", "clevertapIds", "identity", "deviceToken", "updatedAt"})
+_PLAIN = frozenset(
+    {
+        *("h", "clevertapId", "clevertapIds", "identity", "deviceToken", "updatedAt"),
+        *("ts", "profile", "eventProps", "seq"),
+    }
+)
 """Columns whose values hardly repeat: a dictionary would only cost time."""
 
 
@@ -63,10 +69,10 @@ class SortedWriter:
     """
 
     def __init__(
-        self, place: Place, prefix: str, fields: Sequence[Field], tuning: Tuning, *, small_groups: bool
+        self, place: Place, prefix: str, columns: Mapping[str, pl.DataType], tuning: Tuning, *, small_groups: bool
     ) -> None:
         self._place, self._prefix, self._tuning = place, prefix, tuning
-        self._columns = stored_columns(fields)
+        self._columns = columns
         self._group_rows = tuning.small_group_rows if small_groups else tuning.group_rows
         self._group_bytes = tuning.small_group_bytes if small_groups else tuning.group_bytes
         self._held: list[pa.Table] = []
@@ -76,7 +82,7 @@ class SortedWriter:
         self._files: list[DataFile] = []
 
     def write(self, rows: pl.DataFrame) -> None:
-        """Takes the next rows: a profile frame with at least the fields' columns.
+        """Takes the next rows: a frame with at least the columns.
 
         They are held as Arrow, which copies them: a few rows held as views would keep the slice that they come from.
         """

@@ -3,17 +3,17 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
 
 import polars as pl
 
 from ctexport_dagster.core.normalise.keys import KEY_NAMES
 from ctexport_dagster.core.normalise.normaliser import Normalised
 from ctexport_dagster.core.profile import PREFERENCES
-from ctexport_dagster.core.schema import Field, SourceSchema, ValueType
-from ctexport_dagster.core.source import ProfileInput, RawBatch, SourceDeclaration, SourceMode
+from ctexport_dagster.core.schema import Field, FieldKey, ValueType
+from ctexport_dagster.core.source import ProfileInput, SourceMode
 from ctexport_dagster.lake.compact import compact
-from ctexport_dagster.lake.known import KnownRows
+from ctexport_dagster.lake.intake import Intake, Normalising
+from ctexport_dagster.lake.known import Known
 from ctexport_dagster.lake.notes import NOTE_COLUMNS, held_notes, merged_notes, moved_notes
 from ctexport_dagster.lake.places import Places
 from ctexport_dagster.lake.refused import RefusedRows
@@ -24,18 +24,6 @@ Progress = Callable[[int], None]
 """Told after each batch how many rows of the source have been read so far."""
 _MOST_BUCKETS = 4096
 _ROW_BYTES_GUESS = 300
-
-
-class Normalising(Protocol):
-    """What brings raw batches to the profile model, in order (core/normalise)."""
-
-    def normalise(self, raw: RawBatch) -> Normalised: ...
-
-    @property
-    def present(self) -> tuple[Field, ...]: ...
-
-
-NormaliserOf = Callable[[SourceDeclaration, SourceSchema], Normalising]
 
 
 @dataclass(frozen=True)
@@ -50,8 +38,10 @@ class Gathering:
     """Nothing lies before the partition."""
     may_move: bool
     """The source names instances itself, so that any profile may stand elsewhere than its hash says."""
-    known: KnownRows | None
+    known: Known | None
     """The state before, where rows that stand in it as they are may be passed over."""
+    remembers: bool
+    """Rows carry the hash of their raw row, for the next partition."""
 
     def spills(self, row_estimate: int, row_bytes: int) -> tuple[Spill, Spill]:
         """Where rows and notes go: buckets a little smaller than a slice, by what is known beforehand."""
@@ -67,7 +57,8 @@ class Gathering:
             yield merged_notes(frame, count)
         if self.mode == "snapshot":
             yield held_notes(quarantined, count)
-        yield moved_notes(frame if self.may_move else _named(frame, count), count)
+        if self.may_move:
+            yield moved_notes(frame, count)
 
 
 @dataclass
@@ -79,9 +70,16 @@ class Gathered:
     refused: RefusedRows
     places: Places = field(default_factory=Places)
     present: tuple[Field, ...] = ()
+    wide_integers: frozenset[FieldKey] = frozenset()
     living: int = 0
     """Living rows that could be used."""
     names_instances: bool = False
+
+    def note_places(self, instance_count: int) -> None:
+        """Notes where the rows so far stand, as those to come may stand elsewhere."""
+        self.rows.flush()
+        for frame in self.rows.every():
+            self.notes.add(compact(moved_notes(frame, instance_count)))
 
     @property
     def row_bytes(self) -> int:
@@ -104,32 +102,43 @@ def gather(
 ) -> Gathered:
     """Takes the whole input in, in one pass."""
     gathered: Gathered | None = None
+    intake = Intake(normaliser, gathering.known, remembers=gathering.remembers)
+    places = Places()
     read = 0
     for raw in given.batches():
-        gathering = replace(gathering, may_move=gathering.may_move or "instanceId" in raw.frame.columns)
-        normalised = normaliser.normalise(raw)
-        if gathered is None:
-            gathered = Gathered(*gathering.spills(given.row_estimate, _bytes_per_row(normalised.frame)), refused)
-        gathered.places.add(raw)
-        _take(gathered, normalised, gathering)
+        if not gathering.may_move and "instanceId" in raw.frame.columns:
+            gathering = replace(gathering, may_move=True)
+            if gathered is not None:
+                gathered.note_places(gathering.instance_count)
+        for taken in intake.take(raw):
+            if gathered is None:
+                gathered = Gathered(*gathering.spills(given.row_estimate, _bytes_per_row(taken.frame)), refused)
+            _take(gathered, taken, gathering)
+        places.add(raw)
         read += raw.frame.height + raw.unreadable.height
         if progress:
             progress(read)
+    for taken in intake.finish():
+        gathered = gathered or Gathered(*gathering.spills(given.row_estimate, _bytes_per_row(taken.frame)), refused)
+        _take(gathered, taken, gathering)
     gathered = gathered or Gathered(*gathering.spills(0, 1), refused)
+    gathered.places = places
+    gathered.living += intake.passed
     gathered.rows.flush()
     gathered.notes.flush()
+    gathered.wide_integers = normaliser.wide_integers
     gathered.present = _with_named(normaliser.present, given.present)
     return gathered
 
 
-def _take(gathered: Gathered, normalised: Normalised, gathering: Gathering) -> None:
-    frame = normalised.frame
-    gathered.refused.add(normalised.quarantined)
+def _take(gathered: Gathered, taken: Normalised, gathering: Gathering) -> None:
+    frame, quarantined = taken.frame, taken.quarantined
+    gathered.refused.add(quarantined)
     gathered.living += frame.height - int(frame["deleted"].sum())
     gathered.names_instances |= not _named(frame, gathering.instance_count).is_empty()
-    told = compact(frame.filter(~gathering.known.recognise(frame))) if gathering.known else frame
+    told = compact(frame.filter(~pl.Series(gathering.known.recognised(frame)))) if gathering.known else frame
     gathered.rows.add(told)
-    for notes in gathering.notes(told, normalised.quarantined):
+    for notes in gathering.notes(told, quarantined):
         gathered.notes.add(compact(notes))
 
 

@@ -9,18 +9,21 @@ from dataclasses import replace
 from pathlib import Path
 from shutil import rmtree
 
-from ctexport_dagster.core.errors import ConcurrentWrite, SourceShrunk, TooManyQuarantined
+from ctexport_dagster.core.errors import ConcurrentWrite, SourceShrunk
 from ctexport_dagster.core.interval import Interval
 from ctexport_dagster.core.normalise.normaliser import Normaliser
-from ctexport_dagster.core.schema import schema_as_of
 from ctexport_dagster.core.source import ProfileInput, SourceDeclaration
-from ctexport_dagster.lake.gather import Gathered, Gathering, NormaliserOf, Progress, gather
+from ctexport_dagster.lake.gather import Gathered, Gathering, Progress, gather
+from ctexport_dagster.lake.intake import NormaliserOf
 from ctexport_dagster.lake.job import Job, check, shape, stands
-from ctexport_dagster.lake.known import Doubtful, KnownRows
+from ctexport_dagster.lake.known import Doubtful, Known
 from ctexport_dagster.lake.lake import Lake
+from ctexport_dagster.lake.limits import check_quarantined
+from ctexport_dagster.lake.recognition import known_input, known_state, memory_of, publish, remembers
 from ctexport_dagster.lake.record import PartitionRecord, Tally
 from ctexport_dagster.lake.refused import RefusedRows
-from ctexport_dagster.lake.settling import Written, known_rows, present_fields, settle
+from ctexport_dagster.lake.remembered import InputMemory
+from ctexport_dagster.lake.settling import Written, present_fields, settle
 from ctexport_dagster.lake.table import Listing, Replacement, StoredFile
 
 
@@ -57,7 +60,10 @@ def ingest(
     folder = scratch / f"ingest-{job.attempt}"
     refused = RefusedRows(lake.quarantine, f"{partition}-g{job.generation}-{job.attempt}.parquet")
     try:
-        record = _commit(job, *_taken_in(job, folder, refused, progress, normaliser_of))
+        gathered, written, memory = _taken_in(job, folder, refused, progress, normaliser_of)
+        record = _commit(job, gathered, written)
+        if memory:
+            publish(job, record, memory)
     except BaseException:
         if not lake.table.discard(job.attempt, partition):
             refused.discard()
@@ -70,9 +76,9 @@ def ingest(
 
 def _taken_in(
     job: Job, folder: Path, refused: RefusedRows, progress: Progress | None, normaliser_of: NormaliserOf
-) -> tuple[Gathered, Written]:
+) -> tuple[Gathered, Written, InputMemory | None]:
     """The partition gathered and settled: what stands as it stood passed over, if nothing speaks against that."""
-    known = known_rows(job)
+    known = known_input(job) or known_state(job)
     if known is not None:
         try:
             return _pass(job, folder / "changed", refused, progress, normaliser_of, known)
@@ -89,10 +95,10 @@ def _pass(
     refused: RefusedRows,
     progress: Progress | None,
     normaliser_of: NormaliserOf,
-    known: KnownRows | None,
-) -> tuple[Gathered, Written]:
+    known: Known | None,
+) -> tuple[Gathered, Written, InputMemory | None]:
     others = job.view.listing.history.without(job.partition)
-    normaliser = normaliser_of(job.declaration, schema_as_of(record.present for record in others.records))
+    normaliser = normaliser_of(job.declaration, others.schema, others.wide_integers)
     gathering = Gathering(
         folder,
         job.lake.tuning,
@@ -101,9 +107,11 @@ def _pass(
         is_first=not job.earlier.records,
         may_move=job.may_move,
         known=known,
+        remembers=remembers(job),
     )
     gathered = gather(job.input, normaliser, gathering, refused, progress)
-    return gathered, settle(job, gathered, known)
+    memory = memory_of(job, gathered, folder / "memory")
+    return gathered, settle(job, gathered, known, memory), memory
 
 
 def _commit(job: Job, gathered: Gathered, written: Written) -> PartitionRecord:
@@ -130,17 +138,12 @@ def _refused_before(gathered: Gathered, written: Written) -> int:
 
 def _check_limits(job: Job, rows: Tally, lived: int) -> None:
     attempted = f"Writing {job.lake.source}/profiles of {job.partition}"
-    most = job.declaration.max_quarantined
-    if most is not None and rows.quarantined > (most * rows.source if most < 1 else most):
-        raise TooManyQuarantined(
-            attempted,
-            f"{rows.quarantined} of {rows.source} rows were refused, `max_quarantined` allows {most}",
-            "Mend the source, or raise the limit in its declaration; the partition was left as it was.",
-        )
-    if job.is_snapshot and rows.deleted > job.declaration.max_deleted * lived:
+    check_quarantined(attempted, job.declaration, refused=rows.quarantined, given=rows.source)
+    gone = rows.deleted + rows.held
+    if job.is_snapshot and gone > job.declaration.max_deleted * lived:
         raise SourceShrunk(
             attempted,
-            f"{rows.deleted} of {lived} profiles are gone, `max_deleted` allows {job.declaration.max_deleted} of them",
+            f"{gone} of {lived} profiles are gone, `max_deleted` allows {job.declaration.max_deleted} of them",
             "If they are really gone, raise the limit for this run; the partition was left as it was.",
         )
 
@@ -149,6 +152,7 @@ def _record(job: Job, gathered: Gathered, written: Written, rows: Tally) -> Part
     present = present_fields(job.earlier.schema.evolved(gathered.present), gathered.present)
     known = {(field.role, field.name) for field in job.earlier.schema.fields}
     has_vanished = bool(known - {(field.role, field.name) for field in present})
+    holds = gathered.refused.identified > 0 or gathered.refused.may_be_anybodys(job.declaration.rows_without_id)
     return PartitionRecord(
         partition=job.partition,
         window=job.window,
@@ -158,7 +162,7 @@ def _record(job: Job, gathered: Gathered, written: Written, rows: Tally) -> Part
         input=job.input.fingerprint,
         shape=shape(job),
         previous_state=job.earlier.state,
-        carries=bool(job.earlier.records) and (has_vanished or gathered.refused.identified > 0),
+        carries=bool(job.earlier.records) and (has_vanished or holds),
         present=present,
         rows=rows,
         row_bytes=gathered.row_bytes,
@@ -168,6 +172,7 @@ def _record(job: Job, gathered: Gathered, written: Written, rows: Tally) -> Part
         names_instances=gathered.names_instances,
         quarantine=gathered.refused.publish(),
         run_id=job.run_id,
+        wide_integers=tuple(sorted(gathered.wide_integers)),
     )
 
 

@@ -12,7 +12,7 @@ from ctexport_dagster.lake.lake import Lake
 from ctexport_dagster.lake.record import History, PartitionRecord
 from ctexport_dagster.lake.view import LakeView
 
-RULES = 1
+RULES = 2
 """The version of the rules by which input becomes rows: raised with any change that makes old partitions differ."""
 
 
@@ -43,7 +43,7 @@ class Job:
     @property
     def may_move(self) -> bool:
         """Whether profiles may stand in other instances than their hash's."""
-        return any(record.names_instances for record in self.earlier.records)
+        return self.earlier.names_instances
 
     @cached_property
     def known_instances(self) -> frozenset[int]:
@@ -84,5 +84,6 @@ def stands(job: Job, record: PartitionRecord) -> bool:
 
 def shape(job: Job) -> str:
     """A fingerprint of what, beside the input, makes the rows what they are."""
-    shaping = job.declaration.model_dump(mode="json", include={"mode", "timezone", "instances", "columns", "types"})
+    named = {"mode", "timezone", "instances", "columns", "types", "rows_without_id"}
+    shaping = job.declaration.model_dump(mode="json", include=named)
     return hashlib.sha256(json.dumps([RULES, shaping], sort_keys=True).encode()).hexdigest()[:16]

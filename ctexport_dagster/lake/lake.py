@@ -1,8 +1,12 @@
 """The lake of one source: where it lies, how it is looked at, and what keeps it in shape."""
 
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from shutil import rmtree
 
 from ctexport_dagster.lake.table import ProfileTable
 from ctexport_dagster.lake.tuning import Tuning
@@ -23,10 +27,31 @@ class Lake:
     def table(self) -> ProfileTable:
         return ProfileTable(self.root, self.source)
 
+    @property
+    def caches(self) -> Path:
+        """Where memories of inputs lie (lake/remembered.py): safe to delete at any time."""
+        return self.root.with_name(f"{self.root.name}.cache")
+
     def view(self, version: int | None = None) -> LakeView:
         """The lake as it stands now, or stood at a version: list once per run, then read as often as needed."""
         return LakeView(self.root, self.scratch, self.table.listing(version), self.tuning)
 
     def sweep(self, min_age_hours: int = 24) -> int:
-        """Deletes replaced files, and those of killed runs, older than this; returns how many."""
+        """Deletes replaced files of the table, and those of killed runs, older than this; returns how many.
+
+        What killed reads folded goes at that age, too, as others may be reading; what killed ingests spilled or
+        refused goes at once: whoever calls this holds the source's lock, and is the only one at work.
+        """
+        for left in (*self.scratch.glob("ingest-*"), *_older(self.scratch.glob("fold-*"), min_age_hours)):
+            rmtree(left, ignore_errors=True)
+        for part in self.quarantine.glob(".*.part"):
+            part.unlink(missing_ok=True)
         return self.table.sweep(min_age_hours)
+
+
+def _older(paths: Iterable[Path], hours: int) -> Iterator[Path]:
+    oldest = time.time() - hours * 3600
+    for path in paths:
+        with suppress(FileNotFoundError):
+            if path.stat().st_mtime <= oldest:
+                yield path

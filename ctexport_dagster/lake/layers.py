@@ -34,6 +34,18 @@ def latest(layers: Sequence[Layer]) -> pl.DataFrame:
     return found
 
 
+def together(rows: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """What several instances' rows of one partition say in all, sorted: where a profile stands, else its tombstone.
+
+    That it left an instance says nothing then. Needs `instance` and `mergedInto` where there are several.
+    """
+    if len(rows) == 1:
+        return rows[0]
+    told = pl.concat(rows).filter(pl.col("mergedInto").ne_missing(pl.col("clevertapId")))
+    ordered = told.sort("h", "clevertapId", "deleted", "instance")
+    return ordered.unique("clevertapId", keep="first", maintain_order=True)
+
+
 def living(rows: pl.DataFrame) -> pl.DataFrame:
     """The rows of profiles that live."""
     return rows.filter(~pl.col("deleted")) if rows["deleted"].any() else rows

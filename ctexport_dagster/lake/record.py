@@ -9,7 +9,7 @@ from functools import cached_property
 
 from ctexport_dagster.core.errors import PartitionMissing, PartitionStale
 from ctexport_dagster.core.interval import Interval
-from ctexport_dagster.core.schema import Field, Role, SourceSchema, ValueType, schema_as_of
+from ctexport_dagster.core.schema import Field, FieldKey, Role, SourceSchema, ValueType, schema_as_of
 from ctexport_dagster.core.source import SourceMode
 
 NOTHING = ""
@@ -22,7 +22,8 @@ class Tally:
 
     `source` counts living rows and refused ones. Apart from them stand the tombstones in the log: `deleted` (marked,
     or absent from a snapshot), `merged` (another profile lists the id) and `moved` (the row that counts stands
-    in another instance); a tombstone that a *changes* source implies may name an id that never lived.
+    in another instance); a tombstone that a *changes* source implies may name an id that never lived. `held`: profiles
+    that a snapshot doesn't show, and that live on as one of its refused rows may be theirs.
     """
 
     source: int = 0
@@ -33,6 +34,7 @@ class Tally:
     deleted: int = 0
     merged: int = 0
     moved: int = 0
+    held: int = 0
 
     def __add__(self, other: "Tally") -> "Tally":
         mine, theirs = asdict(self), asdict(other)
@@ -71,6 +73,8 @@ class PartitionRecord:
     """Whether the source itself named an instance that isn't the hash's."""
     quarantine: str | None
     run_id: str
+    wide_integers: tuple[FieldKey, ...] = ()
+    """The fields that held integers beyond 2^53 by then: they never widen to float, which would change them."""
     is_new: bool = True
     """False where the ingest found the partition as it should be, and wrote nothing. Not stored."""
 
@@ -107,6 +111,7 @@ class PartitionRecord:
         document["window"] = Interval(datetime.fromisoformat(start), datetime.fromisoformat(end))
         document["present"] = tuple(Field(role, name, ValueType(type_)) for role, name, type_ in document["present"])
         document["rows"] = Tally(**document["rows"])
+        document["wide_integers"] = tuple((role, name) for role, name in document["wide_integers"])
         document["instances"], document["reach"] = tuple(document["instances"]), tuple(document["reach"])
         return PartitionRecord(**document)
 
@@ -186,6 +191,11 @@ class History:
         """The schema after the last record."""
         return schema_as_of(record.present for record in self.records)
 
+    @property
+    def wide_integers(self) -> frozenset[FieldKey]:
+        """The fields that hold integers which a float64 can't."""
+        return frozenset(field for record in self.records for field in record.wide_integers)
+
     @cached_property
     def absent(self) -> tuple[frozenset[tuple[Role, str]], ...]:
         """For each record the (role, name) of the fields known before that its partition has no column for."""
@@ -196,6 +206,11 @@ class History:
             absent.append(frozenset(known - present))
             known |= present
         return tuple(absent)
+
+    @property
+    def names_instances(self) -> bool:
+        """Whether a profile may stand in another instance than its id's hash says, and move."""
+        return any(record.names_instances for record in self.records)
 
     @property
     def fingerprint(self) -> str:

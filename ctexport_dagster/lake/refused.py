@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 from ctexport_dagster.core.profile import KEY_COLUMNS
 from ctexport_dagster.core.quarantine import QUARANTINE_SCHEMA, Reason
 from ctexport_dagster.core.schema import Field
+from ctexport_dagster.core.source import RowsWithoutId
 from ctexport_dagster.lake.files import make_durable
 from ctexport_dagster.lake.places import Places
 
@@ -22,6 +23,12 @@ class RefusedRows:
         self.count = 0
         self.identified = 0
         """Those that name their profile."""
+        self._without_id = 0
+
+    def may_be_anybodys(self, rows_without_id: RowsWithoutId) -> bool:
+        """Whether there is one of which nobody can tell whose profile it was."""
+        unknown = self.count - self.identified
+        return unknown > 0 if rows_without_id == "hold" else unknown > self._without_id
 
     def add(self, rows: pl.DataFrame) -> None:
         if rows.is_empty():
@@ -32,7 +39,9 @@ class RefusedRows:
             self._writer = pq.ParquetWriter(self._part, table.schema, compression="zstd")
         self._writer.write_table(table)
         self.count += rows.height
-        self.identified += rows["clevertapId"].drop_nulls().len()
+        is_named = (rows["clevertapId"].str.strip_chars() != "").fill_null(value=False)
+        self.identified += int(is_named.sum())
+        self._without_id += int((~is_named & (rows["reason"] == Reason.MISSING_ID.value)).sum())
 
     def publish(self) -> str | None:
         """The file's name; None where no row was refused."""
@@ -47,7 +56,7 @@ class RefusedRows:
         """Takes everything back; rows may be added anew."""
         if self._writer is not None:
             self._writer.close()
-        self._writer, self.count, self.identified = None, 0, 0
+        self._writer, self.count, self.identified, self._without_id = None, 0, 0, 0
         self._part.unlink(missing_ok=True)
         self._path.unlink(missing_ok=True)
 

@@ -16,32 +16,37 @@ from ctexport_dagster.lake.record import Tally
 
 @dataclass(frozen=True)
 class Settled:
-    """`log`: the rows to be kept. `refused`: rows of `given` that contradict each other, for the quarantine."""
+    """`log`: the rows to be kept. `refused`: rows of `given` that contradict each other, for the quarantine.
+
+    `standing`: those of a snapshot's rows that stand now, logged or not.
+    """
 
     log: pl.DataFrame
+    standing: pl.DataFrame
     refused: pl.DataFrame
     tally: Tally
 
 
-def settle_snapshot(given: pl.DataFrame, before: pl.DataFrame, notes: pl.DataFrame, compared: Sequence[str]) -> Settled:
+def settle_snapshot(
+    given: pl.DataFrame, before: pl.DataFrame, notes: pl.DataFrame, compared: Sequence[str], *, holds_all: bool
+) -> Settled:
     """What differs between a snapshot and the living state before it.
 
     Equal copies of a profile count as superseded but for one. Copies that differ are all refused, and so is a copy of
-    a row that was refused, or one that stands in two instances: such a profile keeps its last good state. `compared`
-    are the columns whose difference makes a row worth logging.
+    a row that was refused, or one that stands in two instances: such a profile keeps its last good state. With
+    `holds_all` a refused row may be anybody's: whoever is missing keeps it, too. `compared` are the columns whose
+    difference makes a row worth logging; where `before` has the column `value`, its hashes are compared instead.
     """
     alive = living(given)
     held = notes.filter(pl.col("note") == "held")
     elsewhere = notes.filter(pl.col("note") == "moved")
-    doubtful = pl.concat([_contradicting(alive, compared), held["clevertapId"], elsewhere["clevertapId"]])
+    doubtful = pl.concat([contradicting(alive, compared), held["clevertapId"], elsewhere["clevertapId"]])
     is_refused = alive["clevertapId"].is_in(doubtful.implode())
     good = alive.filter(~is_refused)
     kept = good.filter(good["clevertapId"].ne_missing(good["clevertapId"].shift(-1)))
     is_known = _same_as_before(kept, before, compared)
-    gone = before.filter(
-        ~(pl.col("clevertapId").is_in(alive["clevertapId"].implode()))
-        & ~pl.col("clevertapId").is_in(held["clevertapId"].implode())
-    )
+    missing = _without(before, alive["clevertapId"], held["clevertapId"], _scattered(elsewhere))
+    gone = missing.filter(pl.col("clevertapId").is_in(elsewhere["clevertapId"].implode())) if holds_all else missing
     # Who stands elsewhere lives, whatever other profiles claim: a merge would be told as a deletion of the living.
     telling = notes.filter(
         (pl.col("note") != "merged") | ~pl.col("clevertapId").is_in(elsewhere["clevertapId"].implode())
@@ -50,6 +55,7 @@ def settle_snapshot(given: pl.DataFrame, before: pl.DataFrame, notes: pl.DataFra
     changed = kept.filter(~is_known)
     return Settled(
         log=_sorted(changed, dead),
+        standing=kept,
         refused=alive.filter(is_refused),
         tally=Tally(
             unchanged=kept.height - changed.height,
@@ -59,6 +65,7 @@ def settle_snapshot(given: pl.DataFrame, before: pl.DataFrame, notes: pl.DataFra
             deleted=int(dead["mergedInto"].is_null().sum()),
             merged=int((dead["mergedInto"] != dead["clevertapId"]).sum()),
             moved=int((dead["mergedInto"] == dead["clevertapId"]).sum()),
+            held=missing.height - gone.height,
         ),
     )
 
@@ -84,6 +91,7 @@ def settle_changes(given: pl.DataFrame, notes: pl.DataFrame) -> Settled:
     logged = rows.height - int(rows["deleted"].sum())
     return Settled(
         log=_sorted(rows, dead),
+        standing=given[:0],
         refused=given[:0],
         tally=Tally(
             superseded=given.height - int(given["deleted"].sum()) - logged,
@@ -95,7 +103,19 @@ def settle_changes(given: pl.DataFrame, notes: pl.DataFrame) -> Settled:
     )
 
 
-def _contradicting(rows: pl.DataFrame, compared: Sequence[str]) -> pl.Series:
+def _without(rows: pl.DataFrame, *ids: pl.Series) -> pl.DataFrame:
+    return rows.filter(~pl.any_horizontal(pl.col("clevertapId").is_in(some.implode()) for some in ids))
+
+
+def _scattered(moved: pl.DataFrame) -> pl.Series:
+    """The ids whose rows stand in several instances beside the one at hand: all of them are refused there."""
+    if moved.is_empty():
+        return moved["clevertapId"]
+    places = moved.group_by("clevertapId").agg(pl.col("given_in").n_unique())
+    return places.filter(pl.col("given_in") > 1)["clevertapId"]
+
+
+def contradicting(rows: pl.DataFrame, compared: Sequence[str]) -> pl.Series:
     """The ids of which two rows differ; rows of one id stand side by side."""
     twins = (rows["clevertapId"] == rows["clevertapId"].shift(-1)).fill_null(value=False).arg_true()
     same = same_values(rows, rows, compared, twins, twins + 1)
@@ -105,6 +125,8 @@ def _contradicting(rows: pl.DataFrame, compared: Sequence[str]) -> pl.Series:
 def _same_as_before(rows: pl.DataFrame, before: pl.DataFrame, compared: Sequence[str]) -> pl.Series:
     earlier = rows_of(before, rows["clevertapId"])
     known = earlier.is_not_null().arg_true()
+    if "value" in before.columns:
+        return (before["value"].gather(earlier) == rows["value"]).fill_null(value=False)
     same = same_values(before, rows, compared, earlier.gather(known), known)
     return pl.repeat(value=False, n=rows.height, dtype=pl.Boolean, eager=True).scatter(known, same)
 

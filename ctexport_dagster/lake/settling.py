@@ -3,20 +3,26 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import polars as pl
 
-from ctexport_dagster.core.changes import compared_columns
+from ctexport_dagster.core.changes import compared_columns, rows_of
 from ctexport_dagster.core.profile import KEY_COLUMNS
 from ctexport_dagster.core.schema import Field, SourceSchema
-from ctexport_dagster.lake.files import DataFile, Place, SortedWriter
+from ctexport_dagster.lake.compact import compact
+from ctexport_dagster.lake.files import DataFile, Place, SortedWriter, stored_columns
 from ctexport_dagster.lake.gather import Gathered
 from ctexport_dagster.lake.job import Job
-from ctexport_dagster.lake.known import Doubtful, KnownRows
+from ctexport_dagster.lake.known import Doubtful, Known, Seen
+from ctexport_dagster.lake.layers import living
+from ctexport_dagster.lake.notes import held_notes
+from ctexport_dagster.lake.raw_rows import UNTOLD, Hashes, value_hashes
 from ctexport_dagster.lake.record import Tally
 from ctexport_dagster.lake.refused import duplicates
-from ctexport_dagster.lake.settle import Settled, settle_changes, settle_snapshot
+from ctexport_dagster.lake.remembered import InputMemory
+from ctexport_dagster.lake.settle import Settled, contradicting, settle_changes, settle_snapshot
 from ctexport_dagster.lake.spill import Part
-from ctexport_dagster.lake.stack import StateReader, state_slices
+from ctexport_dagster.lake.stack import Stack, StateReader
 from ctexport_dagster.lake.typed import typed
 
 
@@ -33,32 +39,21 @@ class Written:
         return Written((*self.files, *other.files), self.tally + other.tally, self.lived + other.lived)
 
 
-def known_rows(job: Job) -> KnownRows | None:
-    """The state before, to recognise a snapshot's unchanged rows by; None where that can't be done.
-
-    Neither can it where profiles may stand in several instances, nor where the state is too large for its hashes.
-    """
-    if not job.is_snapshot or not job.earlier.records or job.may_move:
-        return None
-    last = job.earlier.records[-1].rows
-    if last.unchanged + last.logged > job.lake.tuning.most_known_rows:
-        return None
-    known = KnownRows(job.earlier.schema)
-    for instance in job.known_instances:
-        with job.view.stack(job.earlier, instance) as stack:
-            known.learn(instance, state_slices(stack, job.earlier, job.lake.tuning), stack.rows)
-    return known
-
-
-def settle(job: Job, gathered: Gathered, known: KnownRows | None) -> Written:
-    """Writes the partition's log files, to be committed.
+def settle(job: Job, gathered: Gathered, known: Known | None, memory: InputMemory | None) -> Written:
+    """Writes the partition's log files, to be committed, and what of its input is to be remembered.
 
     Raises:
-        Doubtful: a row that was passed over as known has a rival; without `known` never.
+        Doubtful: a row that was passed over as known has a rival, or wouldn't be the same now; without `known` never.
     """
+    if known and not known.holds_in(job.earlier.schema.evolved(gathered.present)):
+        raise Doubtful
     passed = Written(tally=Tally(unchanged=known.unchanged, superseded=known.superseded)) if known else Written()
-    instances = sorted({*gathered.rows.instances, *job.reach})
-    return sum((_Instance(job, gathered, known, i).settled() for i in instances), start=passed)
+    instances = [_Instance(job, gathered, known, memory, i) for i in sorted({*gathered.rows.instances, *job.reach})]
+    if job.is_snapshot and (job.may_move or gathered.names_instances):
+        for instance in instances:
+            instance.note_contradictions()
+        gathered.notes.flush()
+    return sum((instance.settled() for instance in instances), start=passed)
 
 
 def present_fields(schema: SourceSchema, present: Sequence[Field]) -> tuple[Field, ...]:
@@ -66,14 +61,23 @@ def present_fields(schema: SourceSchema, present: Sequence[Field]) -> tuple[Fiel
     return tuple(schema.by_name[field.role, field.name] for field in present)
 
 
+def compared_in(fields: Sequence[Field]) -> tuple[str, ...]:
+    """The columns whose difference makes a row of a snapshot worth logging: a device makes no change, but is kept."""
+    return (*compared_columns(fields), "deviceToken")
+
+
 class _Instance:
     """The settling of one instance."""
 
-    def __init__(self, job: Job, gathered: Gathered, known: KnownRows | None, instance: int) -> None:
-        self._job, self._gathered, self._known, self._instance = job, gathered, known, instance
+    def __init__(
+        self, job: Job, gathered: Gathered, known: Known | None, memory: InputMemory | None, instance: int
+    ) -> None:
+        self._job, self._gathered, self._instance = job, gathered, instance
+        self._known, self._memory = known, memory
         self._schema = job.earlier.schema.evolved(gathered.present)
         self._fields = present_fields(self._schema, gathered.present)
         self._state_place = 0
+        self._holds_all = gathered.refused.may_be_anybodys(job.declaration.rows_without_id)
 
     def settled(self) -> Written:
         job, gathered = self._job, self._gathered
@@ -81,15 +85,14 @@ class _Instance:
         writer = SortedWriter(
             place,
             f"log-{job.attempt}",
-            self._fields,
+            stored_columns(self._fields),
             job.lake.tuning,
             small_groups=self._instance in job.known_instances,
         )
-        most_rows = job.lake.tuning.rows_of(max(gathered.row_bytes, job.earlier.row_bytes))
         total = Written()
         with job.view.stack(job.earlier, self._instance) as stack:
-            reader = StateReader(stack, self._schema) if job.is_snapshot else None
-            for part in gathered.rows.parts(self._instance, stack.rows if reader else 0, most_rows):
+            reader = self._reader(stack)
+            for part in gathered.rows.parts(self._instance, stack.rows if reader else 0, self._most_rows):
                 settled, lived = self._settled_part(part, reader)
                 writer.write(settled.log)
                 if settled.refused.height:
@@ -97,20 +100,76 @@ class _Instance:
                 total += Written((), settled.tally, lived)
         return total + Written(tuple(writer.finish()))
 
+    def note_contradictions(self) -> None:
+        """Tells the other instances of profiles that contradict themselves here: they didn't move, they are refused."""
+        job, rows = self._job, self._gathered.rows
+        compared = self._compared
+        for part in rows.parts(self._instance, 0, self._most_rows):
+            ids = [frame["clevertapId"] for frame in rows.read(self._instance, part)]
+            if ids and pl.concat(ids).is_duplicated().any():
+                wrong = contradicting(living(self._given(part)), compared)
+                notes = held_notes(wrong.to_frame(), job.declaration.instances)
+                self._gathered.notes.add(compact(notes))
+
+    @property
+    def _compared(self) -> tuple[str, ...]:
+        return compared_in(self._fields)
+
+    @property
+    def _knows_values(self) -> bool:
+        return self._known is not None and self._known.knows_values(self._compared)
+
+    @property
+    def _most_rows(self) -> int:
+        return self._job.lake.tuning.rows_of(max(self._gathered.row_bytes, self._job.earlier.row_bytes))
+
     def _settled_part(self, part: Part, reader: StateReader | None) -> tuple[Settled, int]:
         given = self._given(part)
         anywhere = self._job.may_move or self._gathered.names_instances
         notes = self._gathered.notes_on(self._instance, part, anywhere=anywhere)
         if reader is None:
             return self._last_words(given, notes), 0
+        before, seen = self._before(reader, part)
+        given = given.with_columns(value=pl.Series(self._value_hashes(given)))
+        self._check_rivals(before["clevertapId"].filter(pl.Series(seen.is_seen)), given, notes)
+        doubtful = before.filter(~pl.Series(seen.is_seen))
+        settled = settle_snapshot(given, doubtful, notes, self._compared, holds_all=self._holds_all)
+        if self._memory:
+            self._memory.add(self._instance, _after(self._remembered(before, seen), settled))
+        return settled, before.height
+
+    def _reader(self, stack: Stack) -> StateReader | None:
+        """What reads the living rows before a snapshot; their keys alone where their values are known by hash."""
+        if not self._job.is_snapshot:
+            return None
+        return StateReader(stack, self._schema, columns=() if self._knows_values else None)
+
+    def _before(self, reader: StateReader, part: Part) -> tuple[pl.DataFrame, Seen]:
+        """The living rows before, in a column `value` their value hashes if they were read without values."""
         before = reader.living(part.upper)
-        doubtful = self._without_seen(before, given, notes)
-        compared = (*compared_columns(self._fields), "deviceToken")
-        return settle_snapshot(given, doubtful, notes, compared), before.height
+        seen = self._known.seen(self._instance, self._state_place, before["h"]) if self._known else None
+        self._state_place += before.height
+        seen = seen or Seen.none_of(before.height)
+        if not self._knows_values:
+            return before, seen
+        values = np.full(before.height, UNTOLD) if seen.values is None else seen.values
+        return before.with_columns(value=pl.Series(values)), seen
+
+    def _remembered(self, before: pl.DataFrame, seen: Seen) -> pl.DataFrame:
+        """`h`, `clevertapId`, `raw` and `value` of the rows before."""
+        values = before["value"] if "value" in before.columns else pl.Series(self._value_hashes(before))
+        raw = np.where(seen.is_seen, seen.raw, UNTOLD)
+        return before.select("h", "clevertapId", raw=pl.Series(raw), value=values)
+
+    def _value_hashes(self, frame: pl.DataFrame) -> Hashes:
+        """As far as anybody wants to know them."""
+        if self._memory or self._knows_values:
+            return value_hashes(frame, self._compared)
+        return np.full(frame.height, UNTOLD)
 
     def _given(self, part: Part) -> pl.DataFrame:
         values = {field.column: field.type.dtype for field in self._fields}
-        columns = KEY_COLUMNS | values | {"seq": pl.UInt64()}
+        columns = KEY_COLUMNS | values | {"seq": pl.UInt64(), "raw": pl.UInt64()}
         pieces = self._gathered.rows.read(self._instance, part)
         return typed(pieces, columns, self._fields).sort("h", "clevertapId", "seq")
 
@@ -120,14 +179,24 @@ class _Instance:
         # Nothing lived here before that could have gone; else 5 M first rows would leave as many tombstones.
         return settle_changes(given, notes.filter(pl.col("clevertapId").is_in(given["clevertapId"].implode())))
 
-    def _without_seen(self, before: pl.DataFrame, given: pl.DataFrame, notes: pl.DataFrame) -> pl.DataFrame:
-        """The living rows before, less those that were recognised in the input: which nothing else may speak of."""
-        if self._known is None:
-            return before
-        is_seen = self._known.seen(self._instance, self._state_place, before.height)
-        self._state_place += before.height
+    def _check_rivals(self, seen: pl.Series, given: pl.DataFrame, notes: pl.DataFrame) -> None:
+        """Nothing else may speak of a row that was passed over."""
         spoken_of = notes.filter(pl.col("note") != "merged")["clevertapId"]
         rivals = pl.concat([given["clevertapId"], spoken_of]).to_frame()
-        if not before.select("clevertapId").filter(is_seen).join(rivals, on="clevertapId", how="semi").is_empty():
+        if not rivals.join(seen.to_frame(), on="clevertapId", how="semi").is_empty():
             raise Doubtful
-        return before.filter(~is_seen)
+
+
+def _after(stood: pl.DataFrame, settled: Settled) -> pl.DataFrame:
+    """The living rows after a part, in order; `stood` are those before it, in the columns wanted."""
+    given = settled.standing.select(stood.columns)
+    if stood.is_empty():
+        return given
+    dead = settled.log.filter("deleted").select("clevertapId")
+    stays = stood.join(dead, on="clevertapId", how="anti", maintain_order="left") if dead.height else stood
+    places = rows_of(stays, given["clevertapId"])
+    known = places.is_not_null()
+    told = stays.with_columns(
+        stays[name].scatter(places.drop_nulls(), given[name].filter(known)) for name in ("raw", "value")
+    )
+    return told if known.all() else pl.concat([told, given.filter(~known)]).sort("h", "clevertapId")

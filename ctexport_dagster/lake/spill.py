@@ -84,6 +84,11 @@ class Spill:
             rows = pl.DataFrame(pa.Table.from_batches(alike).combine_chunks())
             yield rows if is_whole else rows.filter((pl.col("h") >= part.lower) & (pl.col("h") < part.upper))
 
+    def every(self) -> Iterator[pl.DataFrame]:
+        """All rows that were flushed, bucket by bucket."""
+        for instance, bucket in sorted(self._pieces):
+            yield from self.read(instance, self._part(bucket, bucket + 1))
+
     def parts(self, instance: int, state_rows: int, most_rows: int) -> Iterator["Part"]:
         """Parts of an instance to be settled one by one, in order, that together cover all h.
 

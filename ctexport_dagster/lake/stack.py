@@ -1,7 +1,7 @@
 """The layers on disk that make up a state, and the reader that folds them range by range."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
@@ -9,12 +9,13 @@ import polars as pl
 from ctexport_dagster.core.profile import KEY_COLUMNS
 from ctexport_dagster.core.schema import Field, Role, SourceSchema, ValueType
 from ctexport_dagster.lake.cursor import ColumnRead, SortedRun, Wanted, ranges
-from ctexport_dagster.lake.files import Place, SortedWriter
-from ctexport_dagster.lake.layers import Layer, latest, living
+from ctexport_dagster.lake.files import Place, SortedWriter, stored_columns
+from ctexport_dagster.lake.layers import Layer, latest, living, together
 from ctexport_dagster.lake.record import History
 from ctexport_dagster.lake.tuning import Tuning
 
 _ALWAYS = ("h", "clevertapId", "deleted")
+_WHEREABOUTS = ("instance", "mergedInto")
 
 
 @dataclass(frozen=True)
@@ -32,9 +33,24 @@ class StackedLayer:
 
 @dataclass(frozen=True)
 class Stack:
-    """The layers that make up a state of one instance, oldest first."""
+    """The layers that make up a state of one instance, oldest first.
+
+    Where profiles move and columns vanish, those of all instances: a profile that came from another one has the values
+    there that its source told last. Several layers then tell of the same partition.
+    """
 
     layers: tuple[StackedLayer, ...]
+    instance: int
+    """The instance whose rows are meant."""
+
+    @property
+    def heights(self) -> tuple[int, ...]:
+        """The places in the history that the layers tell of, oldest first."""
+        return tuple(dict.fromkeys(layer.upto for layer in self.layers))
+
+    @property
+    def is_of_all(self) -> bool:
+        return any(layer.instance != self.instance for layer in self.layers)
 
     @property
     def rows(self) -> int:
@@ -45,17 +61,30 @@ class StateReader:
     """The state that a stack makes up, in the columns of a schema, read range by range in order of h."""
 
     def __init__(self, stack: Stack, schema: SourceSchema, columns: Sequence[str] | None = None) -> None:
-        self._columns = frame_columns(schema, columns)
-        self._runs = [(_run(layer, schema, self._columns), _absent_columns(layer, schema)) for layer in stack.layers]
+        self._asked = frame_columns(schema, columns)
+        self._instance = stack.instance if stack.is_of_all else None
+        self._columns = self._asked if self._instance is None else frame_columns(schema, [*self._asked, *_WHEREABOUTS])
+        self._runs = [(layer, _run(layer, schema, self._columns)) for layer in stack.layers]
+        self._absent = {layer.upto: _absent_columns(layer, schema) for layer in stack.layers}
 
     def layers(self, upper: int, wanted: Wanted | None = None) -> list[Layer]:
-        """What each layer has below `upper` that was not read yet."""
-        return [Layer(run.take(upper, wanted), absent) for run, absent in self._runs]
+        """What each partition's layers have below `upper` that was not read yet, told as one."""
+        found: dict[int, list[pl.DataFrame]] = {height: [] for height in self._absent}
+        for layer, run in self._runs:
+            found[layer.upto].append(run.take(upper, wanted))
+        return [Layer(together(rows), self._absent[height]) for height, rows in found.items()]
 
-    def living(self, upper: int, wanted: Wanted | None = None) -> pl.DataFrame:
-        """The living rows below `upper` that were not read yet, sorted by (h, clevertapId)."""
+    def everywhere(self, upper: int, wanted: Wanted | None = None) -> pl.DataFrame:
+        """The living rows below `upper` of all instances that the stack holds, not read yet, by (h, clevertapId)."""
         layers = self.layers(upper, wanted)
         return living(latest(layers)) if layers else pl.DataFrame(schema=self._columns)
+
+    def living(self, upper: int, wanted: Wanted | None = None) -> pl.DataFrame:
+        """The living rows of the instance below `upper` that were not read yet, sorted by (h, clevertapId)."""
+        rows = self.everywhere(upper, wanted)
+        if self._instance is None:
+            return rows
+        return rows.filter(pl.col("instance") == self._instance).select(list(self._asked))
 
 
 def frame_columns(schema: SourceSchema, columns: Sequence[str] | None) -> dict[str, pl.DataType]:
@@ -72,26 +101,38 @@ def bounded(stack: Stack, history: History, scratch: Path, tuning: Tuning) -> St
 
     A read holds a row group of every layer; 29 logs of 20 k rows beside a base take 100 MiB.
     """
-    while len(stack.layers) > tuning.most_layers:
-        oldest, rest = stack.layers[: tuning.most_layers], stack.layers[tuning.most_layers :]
-        stack = Stack((_folded(Stack(oldest), history, scratch / str(len(rest)), tuning), *rest))
+    while len(stack.heights) > tuning.most_layers:
+        top = stack.heights[tuning.most_layers - 1]
+        oldest = tuple(layer for layer in stack.layers if layer.upto <= top)
+        rest = tuple(layer for layer in stack.layers if layer.upto > top)
+        folded = _folded(replace(stack, layers=oldest), history, scratch / str(len(rest)), tuning)
+        stack = replace(stack, layers=(*folded, *rest))
     return stack
 
 
-def _folded(stack: Stack, history: History, folder: Path, tuning: Tuning) -> StackedLayer:
-    top = stack.layers[-1]
-    part = History(history.source, history.records[: top.upto + 1])
-    place = Place(folder, "fold", "base", top.instance)
-    writer = SortedWriter(place, "fold", part.schema.fields, tuning, small_groups=False)
-    for rows in state_slices(stack, part, tuning):
-        writer.write(rows)
-    files = writer.finish()
-    paths = tuple(folder / file.path for file in files)
-    return StackedLayer(paths, sum(file.rows for file in files), part.schema.fields, top.instance, top.upto)
+def _folded(stack: Stack, history: History, folder: Path, tuning: Tuning) -> Iterator[StackedLayer]:
+    """The stack's rows as one layer for each instance that they stand in."""
+    top = stack.heights[-1]
+    part = History(history.source, history.records[: top + 1])
+    instances = sorted({layer.instance for layer in stack.layers})
+    columns = stored_columns(part.schema.fields)
+    writers = {
+        i: SortedWriter(Place(folder, "fold", "base", i), "fold", columns, tuning, small_groups=False)
+        for i in instances
+    }
+    reader = StateReader(stack, part.schema)
+    for upper in ranges(stack.rows, tuning.rows_of(part.row_bytes)):
+        rows = reader.everywhere(upper)
+        for instance, writer in writers.items():
+            writer.write(rows.filter(pl.col("instance") == instance) if len(writers) > 1 else rows)
+    for instance, writer in writers.items():
+        files = writer.finish()
+        paths = tuple(folder / file.path for file in files)
+        yield StackedLayer(paths, sum(file.rows for file in files), part.schema.fields, instance, top)
 
 
 def state_slices(stack: Stack, history: History, tuning: Tuning) -> Iterator[pl.DataFrame]:
-    """The living rows of a whole stack, slice by slice."""
+    """The living rows of a stack's instance, slice by slice."""
     reader = StateReader(stack, history.schema)
     for upper in ranges(stack.rows, tuning.rows_of(history.row_bytes)):
         yield reader.living(upper)

@@ -1,4 +1,4 @@
-"""The Delta table of a source: which files make it up, and how one partition's files replace older ones at once.
+"""A Delta table of a source: which files make it up, and how one partition's files replace older ones at once.
 
 Delta is the commit log alone: data files are written and read by our own code. Three traps, all seen with deltalake
 1.6: two writers of one partition both commit unless they carry the same application transaction; a commit never
@@ -8,10 +8,12 @@ every other one in flight fail, which then only needs to look again and repeat.
 
 import json
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import ClassVar, Generic, Protocol
 
 import polars as pl
 import pyarrow as pa
@@ -19,6 +21,7 @@ import pyarrow.parquet as pq
 from deltalake import DeltaTable, Schema
 from deltalake.exceptions import CommitFailedError, TableNotFoundError
 from deltalake.transaction import AddAction, CommitProperties, RemoveAction, Transaction
+from typing_extensions import TypeVar
 
 from ctexport_dagster.core.errors import ConcurrentWrite
 from ctexport_dagster.core.schema import Field
@@ -28,6 +31,9 @@ from ctexport_dagster.lake.record import History, PartitionRecord
 _PARTITIONED_BY = ["partition", "kind", "instance"]
 _CONFIGURATION = {"delta.checkpointInterval": "100", "delta.dataSkippingStatsColumns": "h"}
 _TRIES = 20
+
+H = TypeVar("H", default=History)
+"""The records of a table's partitions, folded into what its readers need."""
 
 
 @dataclass(frozen=True)
@@ -49,12 +55,12 @@ class StoredFile:
 
 
 @dataclass(frozen=True)
-class Listing:
+class Listing(Generic[H]):
     """The table at one version; `version` is -1 before the first commit."""
 
     version: int
     files: tuple[StoredFile, ...]
-    history: History
+    history: H
 
     def of_kind(self, kind: str, partition: str) -> tuple[StoredFile, ...]:
         return tuple(file for file in self.files if file.kind == kind and file.partition == partition)
@@ -75,21 +81,32 @@ class Replacement:
 
 
 @dataclass(frozen=True)
-class ProfileTable:
-    """The Delta table at `root`; `source` names it in messages."""
+class LakeTable(ABC, Generic[H]):
+    """The Delta table at `root`; `source` and what it holds (`content`) name it in messages.
+
+    Each partition's newest commit has a file of kind `record` among its own.
+    """
 
     root: Path
     source: str
 
-    def listing(self, version: int | None = None) -> Listing:
+    content: ClassVar[str]
+    columns: ClassVar[dict[str, pl.DataType]]
+    """Those that every data file has; `partition`, `kind` and `instance` stand in none."""
+
+    @abstractmethod
+    def _history(self, records: Iterable[str]) -> H:
+        """What the records say together, each given as its JSON text."""
+
+    def listing(self, version: int | None = None) -> Listing[H]:
         """The table as it stands, or stood at a version."""
         try:
             table = DeltaTable(self.root, version=version)
         except TableNotFoundError:
-            return Listing(-1, (), History(self.source))
+            return Listing(-1, (), self._history(()))
         return self._listing(table)
 
-    def commit(self, plan: Callable[[Listing], Replacement]) -> int:
+    def commit(self, plan: Callable[[Listing[H]], Replacement]) -> int:
         """Makes a replacement real, or leaves the table alone; returns the version.
 
         `plan` sees the newest listing, and is asked again where another commit came in between.
@@ -109,19 +126,24 @@ class ProfileTable:
             except CommitFailedError:
                 continue
         raise ConcurrentWrite(
-            f"Committing to {self.source}/profiles",
+            f"Committing to {self.source}/{self.content}",
             f"other writers came first {_TRIES} times in a row",
             "Run the partition again; nothing was changed.",
         )
 
-    def write_record(self, record: PartitionRecord) -> DataFile:
+    def write_record(self, record: "Recorded") -> DataFile:
         """The record as a file of one row, ready to be committed beside its data."""
-        path = Place(self.root, record.partition, "record", 0).file(f"record-{record.attempt}.parquet")
+        rows = pl.DataFrame({"record": [record.to_json()]})
+        return self.write_small(record.partition, "record", record.attempt, rows)
+
+    def write_small(self, partition: str, kind: str, attempt: str, rows: pl.DataFrame) -> DataFile:
+        """A file of few rows that belongs to a partition as a whole, ready to be committed."""
+        path = Place(self.root, partition, kind, 0).file(f"{kind}-{attempt}.parquet")
         path.parent.mkdir(parents=True, exist_ok=True)
-        pq.write_table(pl.DataFrame({"record": [record.to_json()]}).to_arrow(), path)
+        pq.write_table(rows.to_arrow(), path)
         make_durable(path)
         relative = str(path.relative_to(self.root))
-        return DataFile(relative, "record", record.partition, 0, 1, path.stat().st_size)
+        return DataFile(relative, kind, partition, 0, rows.height, path.stat().st_size)
 
     def sweep(self, min_age_hours: int) -> int:
         """Deletes files that no version of that age or younger needs, those of killed writers too; returns how many.
@@ -149,14 +171,14 @@ class ProfileTable:
     def _create(self) -> None:
         """Makes the empty table; of two who do so at once, one finds it made."""
         partition, kind, record = (pa.field(name, pa.string()) for name in ("partition", "kind", "record"))
-        keys = _arrow_fields(stored_columns(()))
+        keys = _arrow_fields(self.columns)
         schema = pa.schema([partition, kind, pa.field("instance", pa.int32()), record, *keys])
         DeltaTable.create(
             self.root,
             Schema.from_arrow(schema),
             mode="ignore",
             partition_by=_PARTITIONED_BY,
-            name=f"{self.source}/profiles",
+            name=f"{self.source}/{self.content}",
             configuration=_CONFIGURATION,
         )
 
@@ -181,10 +203,10 @@ class ProfileTable:
         )
         return table.version()
 
-    def _listing(self, table: DeltaTable) -> Listing:
+    def _listing(self, table: DeltaTable) -> Listing[H]:
         actions = pl.DataFrame(table.get_add_actions(flatten=True))
         if actions.is_empty():
-            return Listing(table.version(), (), History(self.source))
+            return Listing(table.version(), (), self._history(()))
         first = pl.col("min.h") if "min.h" in actions.columns else pl.lit(None)
         rows = actions.select(
             "path", "partition.kind", "partition.partition", "partition.instance", "num_records", "size_bytes",
@@ -192,13 +214,40 @@ class ProfileTable:
         ).sort("path")  # fmt: skip
         files = tuple(StoredFile(*row) for row in rows.iter_rows())
         records = (_read_record(self.root / file.path) for file in files if file.kind == "record")
-        return Listing(table.version(), files, History.of(self.source, records))
+        return Listing(table.version(), files, self._history(records))
+
+
+class ProfileTable(LakeTable[History]):
+    """The state of a source's profiles; columns are added as its fields appear."""
+
+    content = "profiles"
+    columns = stored_columns(())
+
+    def _history(self, records: Iterable[str]) -> History:
+        return History.of(self.source, map(_parsed, records))
+
+
+class Recorded(Protocol):
+    """A partition's record, of whatever kind of table."""
+
+    @property
+    def partition(self) -> str: ...
+
+    @property
+    def attempt(self) -> str: ...
+
+    def to_json(self) -> str: ...
 
 
 @lru_cache(maxsize=5_000)
-def _read_record(path: Path) -> PartitionRecord:
+def _read_record(path: Path) -> str:
     """A record never changes under its name, which carries the attempt."""
-    return PartitionRecord.from_json(pq.ParquetFile(path).read(["record"])["record"][0].as_py())
+    return pq.ParquetFile(path).read(["record"])["record"][0].as_py()
+
+
+@lru_cache(maxsize=5_000)
+def _parsed(record: str) -> PartitionRecord:
+    return PartitionRecord.from_json(record)
 
 
 def _arrow_fields(columns: dict[str, pl.DataType]) -> list[pa.Field]:

@@ -9,35 +9,15 @@ from tempfile import TemporaryDirectory
 
 import polars as pl
 
-from ctexport_dagster.core.changes import rows_of
 from ctexport_dagster.core.interval import Interval
 from ctexport_dagster.core.schema import SourceSchema
 from ctexport_dagster.lake.cursor import END, Wanted, ranges
-from ctexport_dagster.lake.layers import Layer, latest
 from ctexport_dagster.lake.notes import hashes_of
 from ctexport_dagster.lake.record import History, PartitionRecord
 from ctexport_dagster.lake.stack import Stack, StackedLayer, StateReader, bounded, frame_columns
 from ctexport_dagster.lake.table import Listing, StoredFile, rows_in
+from ctexport_dagster.lake.touched import Roamers, Touched, touched
 from ctexport_dagster.lake.tuning import Tuning
-
-
-@dataclass(frozen=True)
-class Touched:
-    """The profiles that some partitions touched, in one range of h.
-
-    `before`: the living rows as of the partition before them. `after`: the last row of each touched profile that is
-    living or was living before; tombstones have `deleted`. Both are profile frames, sorted, in the schema as of the
-    last of the partitions. `logged`: how many living rows these partitions logged; those of them that aren't the last
-    one of a living profile are superseded.
-    """
-
-    before: pl.DataFrame
-    after: pl.DataFrame
-    logged: int
-
-    @property
-    def superseded(self) -> int:
-        return self.logged - self.after.height + int(self.after["deleted"].sum())
 
 
 @dataclass(frozen=True)
@@ -106,14 +86,17 @@ class LakeView:
         earlier = history.before(history.record(partitions[0]).window)
         logs = self._logs(history, instance, skip=len(earlier.records))
         window = StateReader(logs, history.schema)
-        with self.stack(earlier, instance) as stack:
-            state = StateReader(stack, history.schema)
+        with (
+            self._reader(earlier, instance, history.schema) as state,
+            self._roamers(history, earlier, instance) as roam,
+        ):
             for upper in self.ranges(logs.rows, history):
                 layers = window.layers(upper)
                 if not any(layer.rows.height for layer in layers):
                     continue
                 wanted = Wanted.of(pl.concat(layer.rows.select("h", "clevertapId") for layer in layers))
-                yield _touched(state.living(upper, wanted), layers)
+                before = state.living(upper, wanted)
+                yield roam.touched(before, layers, upper) if roam else touched(before, layers)
 
     def find(self, partition: str, clevertap_id: str) -> pl.DataFrame:
         """The living row of one profile as of a partition: a profile frame of one row or none.
@@ -125,8 +108,8 @@ class LakeView:
         ids = pl.Series("clevertapId", [clevertap_id])
         wanted = Wanted.of(ids.to_frame().with_columns(hashes_of(ids)))
         for instance in self.instances(partition):
-            with self.stack(history, instance) as stack:
-                rows = StateReader(stack, history.schema).living(END, wanted)
+            with self._reader(history, instance, history.schema) as reader:
+                rows = reader.living(END, wanted)
             if not rows.is_empty():
                 return rows
         return pl.DataFrame(schema=frame_columns(history.schema, None))
@@ -134,8 +117,28 @@ class LakeView:
     @contextmanager
     def stack(self, history: History, instance: int) -> Iterator[Stack]:
         """The newest valid base of a history and the logs above it; of too many layers, the oldest are folded first."""
-        stack = self.stack_of(history, instance)
-        if len(stack.layers) <= self.tuning.most_layers:
+        with self._bounded(self.stack_of(history, instance), history) as stack:
+            yield stack
+
+    @contextmanager
+    def _reader(self, history: History, instance: int, schema: SourceSchema) -> Iterator[StateReader]:
+        with self.stack(history, instance) as stack:
+            yield StateReader(stack, schema)
+
+    @contextmanager
+    def _roamers(self, history: History, earlier: History, instance: int) -> Iterator[Roamers | None]:
+        """The reader of profiles that came from other instances; None where they can't have."""
+        if not history.names_instances:
+            yield None
+            return
+        every = tuple(self.instances(history.records[-1].partition))
+        logs = Stack(self._logs_of_all(history, every, skip=len(earlier.records)), instance)
+        with self._bounded(self._stack_of_all(earlier, every, instance), earlier) as stack:
+            yield Roamers(instance, StateReader(stack, history.schema), StateReader(logs, history.schema))
+
+    @contextmanager
+    def _bounded(self, stack: Stack, history: History) -> Iterator[Stack]:
+        if len(stack.heights) <= self.tuning.most_layers:
             yield stack
             return
         self.scratch.mkdir(parents=True, exist_ok=True)
@@ -144,6 +147,19 @@ class LakeView:
 
     def stack_of(self, history: History, instance: int) -> Stack:
         """The newest valid base of a history and the logs above it, however many."""
+        if history.names_instances and any(history.absent):
+            return self._stack_of_all(history, self.instances(history.records[-1].partition), instance)
+        return self._stack_of_one(history, instance)
+
+    def _stack_of_all(self, history: History, instances: Sequence[int], instance: int) -> Stack:
+        layers = (layer for each in instances for layer in self._stack_of_one(history, each).layers)
+        return Stack(tuple(sorted(layers, key=lambda layer: (layer.upto, layer.instance))), instance)
+
+    def _logs_of_all(self, history: History, instances: Sequence[int], *, skip: int) -> tuple[StackedLayer, ...]:
+        layers = (layer for each in instances for layer in self._logs(history, each, skip=skip).layers)
+        return tuple(sorted(layers, key=lambda layer: (layer.upto, layer.instance)))
+
+    def _stack_of_one(self, history: History, instance: int) -> Stack:
         for place, record in reversed(list(enumerate(history.records))):
             if record.partition not in self._bases:
                 continue
@@ -153,7 +169,7 @@ class LakeView:
                 paths = tuple(self.root / file.path for file in base if file.instance == instance)
                 rows = rows_in(file for file in base if file.instance == instance)
                 bottom = StackedLayer(paths, rows, part.schema.fields, instance, upto=place)
-                return Stack((bottom, *self._logs(history, instance, skip=place + 1).layers))
+                return Stack((bottom, *self._logs(history, instance, skip=place + 1).layers), instance)
         return self._logs(history, instance, skip=0)
 
     def base_of(self, history: History) -> tuple[StoredFile, ...]:
@@ -192,7 +208,7 @@ class LakeView:
             if place >= skip and files:
                 paths = tuple(self.root / file.path for file in files)
                 layers.append(StackedLayer(paths, rows_in(files), record.present, instance, place, absent))
-        return Stack(tuple(layers))
+        return Stack(tuple(layers), instance)
 
     @cached_property
     def _files(self) -> dict[tuple[str, int], tuple[StoredFile, ...]]:
@@ -210,16 +226,3 @@ class LakeView:
         for file in self.listing.bases:
             found[file.partition] = (*found.get(file.partition, ()), file)
         return found
-
-
-def _touched(before: pl.DataFrame, layers: Sequence[Layer]) -> Touched:
-    logged = sum(layer.rows.height - int(layer.rows["deleted"].sum()) for layer in layers)
-    after = latest([Layer(before), *layers])
-    lived = rows_of(before, after["clevertapId"]).is_not_null()
-    moved = after["mergedInto"].eq_missing(after["clevertapId"])
-    gone = after.filter(moved).select("clevertapId")
-    return Touched(
-        before=before.join(gone, on="clevertapId", how="anti") if gone.height else before,
-        after=after.filter((lived | ~after["deleted"]) & ~moved),
-        logged=logged,
-    )

@@ -1,17 +1,21 @@
 """A folder of deliveries as its manifests tell it: partitions, their rows, and the state as of any of them."""
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from os import PathLike
 from pathlib import Path
+from typing import TypeVar
 
 from ctexport_dagster.core.errors import DeliveryUnreadable
 from ctexport_dagster.core.manifest import Manifest
+from ctexport_dagster.reader.events import Event, read_events
 from ctexport_dagster.reader.rows import read_rows
 from ctexport_dagster.reader.values import Row
 from ctexport_dagster.reader.verify import FileProblem, missing_or_wrong_size, verify_delivery
+
+_Record = TypeVar("_Record")
 
 
 @dataclass(frozen=True)
@@ -26,24 +30,35 @@ class Partition:
         return self.manifest.partition
 
     def rows(self) -> Iterator[Row]:
-        """Every row, file by file.
+        """Every row of profiles, file by file.
 
         Raises:
             DeliveryUnreadable: a file is missing, has another size, or can't be read.
         """
+        return self._read(read_rows)
+
+    def events(self) -> Iterator[Event]:
+        """Every event, file by file, as its format nests it (reader/events.py).
+
+        Raises:
+            DeliveryUnreadable: a file is missing, has another size, or can't be read.
+        """
+        return self._read(read_events)
+
+    def verify(self) -> tuple[FileProblem, ...]:
+        """What isn't as the manifest promises: bytes, checksums, rows."""
+        return verify_delivery(self.manifest, self.folder)
+
+    def _read(self, reader: Callable[[Manifest, Path], Iterator[_Record]]) -> Iterator[_Record]:
         for file in self.manifest.files:
             path = self.folder / file.key
             if problem := missing_or_wrong_size(file, path):
                 raise self._unreadable(str(problem))
             try:
-                yield from read_rows(self.manifest, path)
+                yield from reader(self.manifest, path)
             except (ValueError, OSError, EOFError, SyntaxError, zlib.error) as error:
                 what = f"{file.key} can't be read as the manifest describes it ({type(error).__name__})"
                 raise self._unreadable(what) from None  # a parser's message may quote the row
-
-    def verify(self) -> tuple[FileProblem, ...]:
-        """What isn't as the manifest promises: bytes, checksums, rows."""
-        return verify_delivery(self.manifest, self.folder)
 
     def _unreadable(self, happened: str) -> DeliveryUnreadable:
         return DeliveryUnreadable(

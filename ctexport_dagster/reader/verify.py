@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from ctexport_dagster.core.manifest import Manifest, ManifestFile
+from ctexport_dagster.reader.events import read_events
 from ctexport_dagster.reader.rows import read_rows
 
 ProblemKind = Literal["missing", "size", "checksum", "unreadable", "rows"]
@@ -64,7 +65,8 @@ def file_problem(manifest: Manifest, file: ManifestFile, path: Path) -> FileProb
     if wrong_bytes := checksum_problem(file, path):
         return wrong_bytes
     try:
-        rows = sum(1 for _ in read_rows(manifest, path))
+        read = read_events if manifest.kind == "events" else read_rows
+        rows = sum(1 for _ in read(manifest, path))
     except (ValueError, OSError, EOFError, SyntaxError, zlib.error) as error:
         return FileProblem("unreadable", file.key, f"{file.rows} rows", type(error).__name__)
     return None if rows == file.rows else FileProblem("rows", file.key, f"{file.rows} rows", f"{rows} rows")

@@ -4,9 +4,11 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
+from ctexport_dagster.resources.keys_as_paths import is_inside
+
 
 def _clean(prefix: str) -> str:
-    if prefix and any(segment in ("", ".", "..") for segment in prefix.split("/")):
+    if prefix and not is_inside(prefix):
         raise ValueError("prefix is a folder such as exports/daily: no leading or trailing slash, no . or ..")
     return prefix
 

@@ -14,15 +14,16 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import RawIOBase
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from ctexport_dagster.core.destination import PutOutcome, Upload
 from ctexport_dagster.core.errors import DeliveryError
-from ctexport_dagster.core.export import Declared
-from ctexport_dagster.core.failure import Failure, local_failure
+from ctexport_dagster.core.failure import STAGED_FILE_CHANGED, Failure, local_failure, reading_denied
 from ctexport_dagster.core.surroundings import Surroundings
+from ctexport_dagster.resources.canary import try_with_a_canary
+from ctexport_dagster.resources.declared_destination import DeclaredDestination
 from ctexport_dagster.resources.keys_as_paths import is_inside, part_name
 
 _BLOCK_BYTES = 1 << 20
@@ -30,22 +31,26 @@ _UNREADABLE = ""
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-class LocalDestination(Declared):
-    """A folder on this machine's disks, as `resources/local_disk.yaml` declares it; `name` is the file's stem."""
+class DiskCalls(Protocol):
+    """The calls to a disk that write; `os` has them, and a test's own fail as disks do."""
+
+    def open(self, path: str | Path, flags: int, mode: int = ..., *, dir_fd: int | None = ...) -> int: ...
+
+    def mkdir(self, path: str, mode: int = ..., *, dir_fd: int | None = ...) -> None: ...
+
+    def write(self, fd: int, data: memoryview, /) -> int: ...
+
+    def fsync(self, fd: int) -> None: ...
+
+    def rename(self, src: str, dst: str, *, src_dir_fd: int | None = ..., dst_dir_fd: int | None = ...) -> None: ...
+
+
+class LocalDestination(DeclaredDestination):
+    """A folder on this machine's disks, as `resources/local_disk.yaml` declares it."""
 
     type: Literal["local"]
-    name: str
-    description: str | None = None
     folder: str = Field(min_length=1)
-    prefix: str = ""
-    """Stands before every key, as a sub-folder of `folder`."""
-
-    @field_validator("prefix")
-    @classmethod
-    def _inside_the_folder(cls, prefix: str) -> str:
-        if prefix and not is_inside(prefix):
-            raise ValueError("prefix is a sub-folder such as exports/daily: no leading or trailing slash, no . or ..")
-        return prefix
+    """Relative to the home, and made on first use; an absolute one must exist."""
 
     def open(self, surroundings: Surroundings) -> "LocalDisk":
         """The destination, ready to take files; touches nothing."""
@@ -62,6 +67,7 @@ class LocalDisk:
     root: Path
     prefix: str = ""
     creates_root: bool = True
+    calls: DiskCalls = os
 
     def address(self, key: str) -> str:
         return str(self.root / self.prefix / key)
@@ -82,10 +88,11 @@ class LocalDisk:
         ):
             if not upload.overwrites and (held := _checksum(folder, name)) is not None:
                 if held == upload.sha256:
+                    self.calls.fsync(folder)  # an earlier try may have failed in just that
                     return "already_there"
                 if held != _UNREADABLE or not upload.may_lie_there:
                     raise _taken(self.address(upload.key))
-            _write(source, folder, name, upload)
+            self._write(source, folder, name, upload)
         return "written"
 
     def discard_unfinished(self, key: str, attempt: str) -> None:
@@ -110,7 +117,7 @@ class LocalDisk:
         except FileNotFoundError:
             raise
         except OSError as error:
-            raise DeliveryError(f"Reading {self.address(key)}", local_failure(error)) from error
+            raise DeliveryError(f"Reading {self.address(key)}", _unread(error)) from error
 
     def check(self) -> Failure | None:
         """Why nothing could be written there now; None if all looks well. Writes nothing itself."""
@@ -126,6 +133,10 @@ class LocalDisk:
         may_write = os.access(place, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids)
         return None if may_write else local_failure(PermissionError(errno.EACCES, ""))
 
+    def canary(self) -> Failure | None:
+        """Why nothing could be written there; None once one tiny file lies below `.ctexport-canary`."""
+        return try_with_a_canary(self)
+
     @contextmanager
     def _folder_of(self, key: str, *, creates: bool) -> Iterator[int]:
         """A handle on the folder that holds a key; of the folders on the way to it none may be a link."""
@@ -134,10 +145,10 @@ class LocalDisk:
             raise ValueError(f"the key {key!r} leads out of the destination's folder")
         if creates and self.creates_root:
             self.root.mkdir(parents=True, exist_ok=True)
-        handle = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        handle = self.calls.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             for segment in path.split("/")[:-1]:
-                below = _enter(handle, segment, creates=creates)
+                below = self._enter(handle, segment, creates=creates)
                 os.close(handle)
                 handle = below
             yield handle
@@ -151,50 +162,46 @@ class LocalDisk:
         except OSError as error:
             raise DeliveryError(f"Writing {self.address(key)}", local_failure(error)) from error
 
-
-def _enter(parent: int, segment: str, *, creates: bool) -> int:
-    try:
-        return os.open(segment, _FOLDER, dir_fd=parent)
-    except FileNotFoundError:
-        if not creates:
-            raise
+    def _enter(self, parent: int, segment: str, *, creates: bool) -> int:
+        try:
+            return self.calls.open(segment, _FOLDER, dir_fd=parent)
+        except FileNotFoundError:
+            if not creates:
+                raise
         with suppress(FileExistsError):
-            os.mkdir(segment, dir_fd=parent)
-            os.fsync(parent)
-        return os.open(segment, _FOLDER, dir_fd=parent)
+            self.calls.mkdir(segment, dir_fd=parent)
+            self.calls.fsync(parent)
+        return self.calls.open(segment, _FOLDER, dir_fd=parent)
 
+    def _write(self, source: RawIOBase, folder: int, name: str, upload: Upload) -> None:
+        part = part_name(name, upload.attempt)
+        try:
+            self._copy(source, folder, part, upload)
+            self.calls.rename(part, name, src_dir_fd=folder, dst_dir_fd=folder)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(part, dir_fd=folder)
+            raise
+        self.calls.fsync(folder)
 
-def _write(source: RawIOBase, folder: int, name: str, upload: Upload) -> None:
-    part = part_name(name, upload.attempt)
-    try:
-        _copy(source, folder, part, upload)
-        os.rename(part, name, src_dir_fd=folder, dst_dir_fd=folder)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(part, dir_fd=folder)
-        raise
-    os.fsync(folder)
+    def _copy(self, source: RawIOBase, folder: int, part: str, upload: Upload) -> None:
+        """Copies the staged file block by block, checks what was written, and makes it durable."""
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+        digest, size = hashlib.sha256(), 0
+        with os.fdopen(self.calls.open(part, flags, 0o666, dir_fd=folder), "wb", buffering=0) as target:
+            while block := source.read(_BLOCK_BYTES):
+                digest.update(block)
+                size += len(block)
+                self._write_whole(target.fileno(), block)
+            self.calls.fsync(target.fileno())
+        if (size, digest.hexdigest()) != (upload.bytes, upload.sha256):
+            raise DeliveryError(f"Writing {upload.key}", STAGED_FILE_CHANGED)
 
-
-def _copy(source: RawIOBase, folder: int, part: str, upload: Upload) -> None:
-    """Copies the staged file block by block, checks what was written, and makes it durable."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-    digest, size = hashlib.sha256(), 0
-    with os.fdopen(os.open(part, flags, 0o666, dir_fd=folder), "wb", buffering=0) as target:
-        while block := source.read(_BLOCK_BYTES):
-            digest.update(block)
-            size += len(block)
-            _write_whole(target.fileno(), block)
-        os.fsync(target.fileno())
-    if (size, digest.hexdigest()) != (upload.bytes, upload.sha256):
-        raise DeliveryError(f"Writing {upload.key}", _CHANGED)
-
-
-def _write_whole(handle: int, block: bytes) -> None:
-    """A full disk takes a part of a block before it refuses the rest."""
-    rest = memoryview(block)
-    while rest:
-        rest = rest[os.write(handle, rest) :]
+    def _write_whole(self, handle: int, block: bytes) -> None:
+        """A full disk takes a part of a block before it refuses the rest."""
+        rest = memoryview(block)
+        while rest:
+            rest = rest[self.calls.write(handle, rest) :]
 
 
 def _checksum(folder: int, name: str) -> str | None:
@@ -219,13 +226,14 @@ def _checksum(folder: int, name: str) -> str | None:
         os.close(handle)
 
 
-_CHANGED = Failure(
-    whose="ours",
-    code="staging",
-    happened="the staged file changed while it was being copied",
-    cause="something else writes into the staging folder",
-    fix="Materialize formatted_chunks of this partition again, then deliver",
-)
+def _unread(error: OSError) -> Failure:
+    failure = local_failure(error)
+    is_denied = failure.code in ("EACCES", "EPERM")
+    return (
+        reading_denied(failure.code, "the user that runs ctexport the right to read the files")
+        if is_denied
+        else failure
+    )
 
 
 def _taken(address: str) -> DeliveryError:

@@ -12,7 +12,7 @@ from ctexport_dagster.core.export import Format
 from ctexport_dagster.core.resolved_file import read_resolved
 from ctexport_dagster.core.staging import Chunks, StagedChunk
 from ctexport_dagster.engine import Engine
-from ctexport_dagster.line import Line
+from ctexport_dagster.line import ProfileLine
 from ctexport_dagster.stages.progress import Progress, unseen
 
 
@@ -29,7 +29,9 @@ class InstanceTask:
     threads: int = 2
 
 
-def format_partition(line: Line, partition: str, *, engine: Engine, run_id: str, progress: Progress = unseen) -> Chunks:
+def format_partition(
+    line: ProfileLine, partition: str, *, engine: Engine, run_id: str, progress: Progress = unseen
+) -> Chunks:
     """Stages the chunks of one partition, instance by instance.
 
     Raises:

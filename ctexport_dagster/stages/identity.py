@@ -11,6 +11,7 @@ from ctexport_dagster.core.changes import classify
 from ctexport_dagster.core.column_plan import plan_columns
 from ctexport_dagster.core.columns import ColumnPlan, staged_columns
 from ctexport_dagster.core.export import Export
+from ctexport_dagster.core.figures import FigureCount, Figures
 from ctexport_dagster.core.identity import resolve
 from ctexport_dagster.core.manifest import Mode, RowCounts
 from ctexport_dagster.core.phones import PhoneCheck, PhoneReport
@@ -21,7 +22,7 @@ from ctexport_dagster.core.staging import Resolved, StagedCounts
 from ctexport_dagster.core.versions import Versions, mode_of
 from ctexport_dagster.engine import Engine
 from ctexport_dagster.lake import Lake, LakeView, PartitionRecord
-from ctexport_dagster.line import Line
+from ctexport_dagster.line import ProfileLine
 from ctexport_dagster.stages.progress import Progress, unseen
 
 
@@ -48,6 +49,7 @@ class InstanceOutcome:
     unchanged: int
     tombstones: int
     phones: PhoneReport
+    figures: Figures
     preview: str
     """A Markdown table of the first rows, masked; empty where there are none."""
 
@@ -60,11 +62,12 @@ class IdentityOutcome:
     plan: ColumnPlan
     schema: SourceSchema
     phones: PhoneReport
+    figures: Figures
     preview: str
 
 
 def resolve_partition(
-    line: Line,
+    line: ProfileLine,
     partition: str,
     *,
     engine: Engine,
@@ -135,6 +138,7 @@ def resolve_partition(
         plan,
         schema,
         phones=sum((outcome.phones for outcome in outcomes), PhoneReport()),
+        figures=sum((outcome.figures for outcome in outcomes), Figures(blanks=dict.fromkeys(plan.headers, 0))),
         preview=next((outcome.preview for outcome in outcomes if outcome.preview), ""),
     )
 
@@ -142,15 +146,16 @@ def resolve_partition(
 def resolve_instance(task: InstanceTask) -> InstanceOutcome:
     """Resolves the rows of one instance into the task's file."""
     rows = _Rows(task)
-    phones, exported, preview = PhoneCheck(), 0, ""
-    with ResolvedWriter(task.path, task.plan) as writer:
+    phones, count, preview = PhoneCheck(), FigureCount(task.plan), ""
+    with ResolvedWriter(task.path, task.plan.frame_schema) as writer:
         for frame in rows.frames():
             phones.add(frame, task.schema)
             resolved = resolve(frame, task.export, task.plan, task.schema)
             preview = preview or preview_table(resolved, task.plan, task.export.identity.order)
+            count.add(frame, resolved)
             writer.write(resolved)
-            exported += frame.height
-    return InstanceOutcome(exported, rows.unchanged, rows.tombstones, phones.report, preview)
+    figures = count.figures
+    return InstanceOutcome(figures.rows, rows.unchanged, rows.tombstones, phones.report, figures, preview)
 
 
 @dataclass
@@ -195,7 +200,7 @@ def row_counts(mode: Mode, records: Sequence[PartitionRecord], outcomes: Sequenc
     )
 
 
-def locked_schema(line: Line, view: LakeView, versions: Versions) -> SourceSchema | None:
+def locked_schema(line: ProfileLine, view: LakeView, versions: Versions) -> SourceSchema | None:
     """The schema that `on_new_property: lock` holds on to: as of the source's last partition in the version's first."""
     version = versions.of(line.export.content_version)
     if line.export.columns.on_new_property != "lock" or version is None:

@@ -20,7 +20,7 @@ from ctexport_dagster.core.schema import SourceSchema
 from ctexport_dagster.core.source import Source
 from ctexport_dagster.core.versions import Versions, mode_of
 from ctexport_dagster.lake import LakeView
-from ctexport_dagster.line import Line
+from ctexport_dagster.line import ProfileLine
 from ctexport_dagster.stages.identity import locked_schema
 
 PREVIEW_RUN = "preview"
@@ -45,7 +45,7 @@ class Preview:
     rows: pl.DataFrame
 
 
-def preview_partition(line: Line, source: Source, partition: str, *, rows: int) -> Preview:
+def preview_partition(line: ProfileLine, source: Source, partition: str, *, rows: int) -> Preview:
     """A preview with up to `rows` sample rows: of the changed ones in an increment that the lake has, else of all.
 
     Raises:
@@ -55,7 +55,7 @@ def preview_partition(line: Line, source: Source, partition: str, *, rows: int) 
     versions = line.versions_with(partition)
     first = line.cadence.key_of(line.cadence.first)
     mode = mode_of(line.export, partition, first=first, versions=versions, wants_full=False)
-    sample = _from_lake(line, partition, mode) or _from_source(line, source, partition)
+    sample = sample_of(line, source, partition, mode)
     plan = plan_columns(line.export, sample.schema, _locked(line, versions, sample))
     naming = Naming.of(line.export)
     names = run_names(line.export, line.cadence, line.window(partition), PREVIEW_RUN)
@@ -76,13 +76,24 @@ def preview_partition(line: Line, source: Source, partition: str, *, rows: int) 
 
 
 @dataclass(frozen=True)
-class _Sample:
+class Sample:
+    """Profile frames of a partition, not yet resolved, and the schema that they have."""
+
     origin: Origin
     schema: SourceSchema
     frames: Iterator[pl.DataFrame]
 
 
-def _from_lake(line: Line, partition: str, mode: Mode) -> _Sample | None:
+def sample_of(line: ProfileLine, source: Source, partition: str, mode: Mode) -> Sample:
+    """The rows that a run in this mode would begin with: of the lake, where it has the partition, else of the source.
+
+    Raises:
+        SourceMissing: neither has it.
+    """
+    return _from_lake(line, partition, mode) or _from_source(line, source, partition)
+
+
+def _from_lake(line: ProfileLine, partition: str, mode: Mode) -> Sample | None:
     view = line.lake.view()
     source_partitions = line.source_partitions(line.window(partition))
     try:
@@ -90,7 +101,7 @@ def _from_lake(line: Line, partition: str, mode: Mode) -> _Sample | None:
     except LakeError:
         return None
     schema = view.schema_as_of(source_partitions[-1])
-    return _Sample("lake", schema, _lake_frames(view, source_partitions, mode, schema))
+    return Sample("lake", schema, _lake_frames(view, source_partitions, mode, schema))
 
 
 def _lake_frames(
@@ -104,23 +115,23 @@ def _lake_frames(
                 yield classify(touched.before, touched.after, schema).exported
 
 
-def _from_source(line: Line, source: Source, partition: str) -> _Sample:
+def _from_source(line: ProfileLine, source: Source, partition: str) -> Sample:
     """The first batch of the source's own rows: what is new or changed in them isn't known without the lake."""
     last = line.source_partitions(line.window(partition))[-1]
     given = source.profiles(last, line.source.cadence.window_of(last))
     normaliser = Normaliser(line.source, SourceSchema())
     frames = [normaliser.normalise(batch).frame for batch in islice(given.batches(), 1)]
     schema = SourceSchema().evolved(normaliser.present)
-    return _Sample("source", schema, iter(frames))
+    return Sample("source", schema, iter(frames))
 
 
-def _locked(line: Line, versions: Versions, sample: _Sample) -> SourceSchema | None:
+def _locked(line: ProfileLine, versions: Versions, sample: Sample) -> SourceSchema | None:
     if sample.origin == "source":
         return None
     return locked_schema(line, line.lake.view(), versions)
 
 
-def _first_chunks(line: Line) -> list[tuple[int, int]]:
+def _first_chunks(line: ProfileLine) -> list[tuple[int, int]]:
     """Instance and index of the chunks whose names tell the pattern."""
     return [(0, 0), (0, 1), *([(1, 0)] if line.source.instances > 1 else [])]
 

@@ -1,12 +1,10 @@
 """Source → lake: one partition of a source's profiles becomes the state at its window's end."""
 
-import shutil
-from pathlib import Path
-
 from ctexport_dagster.core.source import Source, SourceDeclaration
 from ctexport_dagster.lake import PartitionRecord, ingest, maintain
 from ctexport_dagster.line import StateFolders
 from ctexport_dagster.stages.progress import Progress, unseen
+from ctexport_dagster.stages.unfinished import sweep_unfinished
 
 
 def ingest_partition(
@@ -29,7 +27,8 @@ def ingest_partition(
     before = declaration.cadence.before(window)
     lake = folders.lake(declaration.name)
     with folders.lock("source", declaration.name):
-        _sweep(lake.scratch)
+        lake.sweep()
+        sweep_unfinished(folders.root)
         record = ingest(
             lake,
             declaration=declaration,
@@ -43,9 +42,3 @@ def ingest_partition(
         )
         maintain(lake, partition)
     return record
-
-
-def _sweep(scratch: Path) -> None:
-    """Removes the rows that killed ingests spilled: whoever holds the source's lock is the only one at work."""
-    for spilled in scratch.glob("ingest-*"):
-        shutil.rmtree(spilled, ignore_errors=True)

@@ -6,7 +6,7 @@ from typing import Literal
 from ctexport_dagster.core.changes import changed_fields
 from ctexport_dagster.core.manifest import Mode
 from ctexport_dagster.core.versions import mode_of
-from ctexport_dagster.line import Line
+from ctexport_dagster.line import ProfileLine
 
 Verdict = Literal["created", "updated", "unchanged", "deleted", "unknown"]
 
@@ -25,7 +25,7 @@ class Reasons:
         return self.verdict in ("created", "updated") or (self.mode == "full" and self.verdict == "unchanged")
 
 
-def why(line: Line, partition: str, clevertap_id: str) -> Reasons:
+def why(line: ProfileLine, partition: str, clevertap_id: str) -> Reasons:
     """What the window of a partition did to one profile.
 
     Raises:

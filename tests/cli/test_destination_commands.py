@@ -2,24 +2,23 @@
 
 import json
 from collections.abc import Mapping
+from email.utils import formatdate
 from pathlib import Path
 
 import pytest
+from answering import answering
+from by_hand import deliver_by_hand
 from typer.testing import CliRunner
 
 from ctexport_dagster.cli.app import app
-from ctexport_dagster.cli.lines import line_of
-from ctexport_dagster.engine import InProcess
 from ctexport_dagster.home import load_home
 from ctexport_dagster.resources.s3 import policy as s3_policy
-from ctexport_dagster.stages.chunks import format_partition
-from ctexport_dagster.stages.delivery import deliver_partition
-from ctexport_dagster.stages.identity import resolve_partition
-from ctexport_dagster.stages.profiles import ingest_partition
 
 DAY = "2026-11-18"
 EXPORT = "owner: growth@example.com\nsource: demo\ndestination: disk\naccount_id: 100000000\nformat: csv\n"
 S3 = "type: s3\nbucket: acme-exports\nregion: eu-west-1\n"
+NOWHERE = {"http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9", "no_proxy": ""}
+"""No test asks a real service for the time."""
 
 
 def write_home(root: Path, **destinations: str) -> Path:
@@ -31,20 +30,15 @@ def write_home(root: Path, **destinations: str) -> Path:
     return root
 
 
-def run(home: Path, *arguments: str) -> tuple[int, str]:
-    result = CliRunner().invoke(app, arguments, env={"CTEXPORT_HOME": str(home), "COLUMNS": "200"})
+def run(home: Path, *arguments: str, proxies: Mapping[str, str] = NOWHERE) -> tuple[int, str]:
+    result = CliRunner().invoke(app, arguments, env={"CTEXPORT_HOME": str(home), "COLUMNS": "200", **proxies})
     return result.exit_code, result.output
 
 
 @pytest.fixture
 def delivered(tmp_path: Path) -> Path:
     """A home whose first partition was delivered to its disk."""
-    home = load_home({"CTEXPORT_HOME": str(write_home(tmp_path))}, tmp_path)
-    line = line_of(home, "daily")
-    ingest_partition(line.source, line.source.open(home.surroundings), DAY, folders=line.folders, run_id="run")
-    resolve_partition(line, DAY, engine=InProcess(), run_id="run")
-    format_partition(line, DAY, engine=InProcess(), run_id="run")
-    deliver_partition(line, DAY, home.destinations["disk"].open(home.surroundings), run_id="run")
+    deliver_by_hand(load_home({"CTEXPORT_HOME": str(write_home(tmp_path))}, tmp_path), "daily", DAY)
     return tmp_path
 
 
@@ -135,3 +129,27 @@ def test_check_with_a_canary_tells_that_the_service_cannot_be_reached(tmp_path: 
     keys = "access_key_id: {env: HOME}\nsecret_access_key: {env: HOME}\nendpoint_url: http://127.0.0.1:9\n"
     home = write_home(tmp_path, bucket=S3 + keys)
     assert [run(home, "check", "bucket", *flags)[0] for flags in ([], ["--canary"])] == [0, 1]
+
+
+def test_check_says_that_the_clock_could_not_be_compared(tmp_path: Path) -> None:
+    keys = "access_key_id: {env: HOME}\nsecret_access_key: {env: HOME}\n"
+    code, output = run(write_home(tmp_path, bucket=S3 + keys), "check", "bucket", "--json")
+    summary = json.loads(output)["declared"][0]["summary"]
+    assert (code, summary.partition(";")[2]) == (
+        0,
+        " clock not compared, the service can't be reached or tells no time",
+    )
+
+
+@pytest.mark.parametrize(("date", "code"), [("Sun, 01 Nov 2020 12:00:00 GMT", 1), (None, 0)])
+def test_check_finds_a_clock_that_is_not_the_services(tmp_path: Path, date: str | None, code: int) -> None:
+    keys = "access_key_id: {env: HOME}\nsecret_access_key: {env: HOME}\n"
+    with answering(403, Date=date or formatdate(usegmt=True)) as url:
+        home = write_home(tmp_path, bucket=f"{S3}{keys}endpoint_url: {url}\n")
+        found, output = run(home, "check", "bucket", "--json", proxies={})
+    told = json.loads(output)["declared"][0]
+    assert (found, "clock right" in told["summary"], ["the service's" in one for one in told["problems"]]) == (
+        code,
+        not code,
+        [True] * code,
+    )

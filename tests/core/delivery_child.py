@@ -1,21 +1,21 @@
-"""A process that delivers to the local disk and kills itself at a named point; no clean-up of any kind runs then."""
+"""A process that delivers to any destination and kills itself at a named point; no clean-up of any kind runs then."""
 
 import os
 import signal
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
-from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from random import Random
 from typing import Literal
 
 from delivery_fakes import Wrapped, request
+from forking import fork
 
 from ctexport_dagster.core.delivery.protocol import deliver
 from ctexport_dagster.core.delivery.request import OnRerun
 from ctexport_dagster.core.destination import Destination, Upload
-from ctexport_dagster.resources.local import LocalDisk
 
 Point = Literal[
     "nowhere",
@@ -47,26 +47,22 @@ class Chunks:
 
 @dataclass(frozen=True)
 class Job:
-    """One run of a delivery: what to deliver, and where to die."""
+    """One run of a delivery: what to deliver, whereto, and where to die. `open` has to travel to the child."""
 
     state: Path
-    root: Path
+    open: Callable[[], Destination]
     chunks: Chunks
     attempt: str
     partition: str = "2026-11-01"
     on_rerun: OnRerun = "overwrite"
     point: Point = "nowhere"
-
-
-_server = get_context("forkserver")
-_server.set_forkserver_preload(["ctexport_dagster.core.delivery.protocol", "ctexport_dagster.resources.local"])
+    parts: Path | None = None
+    """The folder below which temporary names show, for the death in the middle of an upload."""
 
 
 def start(job: Job) -> BaseProcess:
-    """Runs a job in a process of its own, forked from a clean one."""
-    process = _server.Process(target=run, args=(job,))
-    process.start()
-    return process
+    """Runs a job in a process of its own."""
+    return fork(run, job)
 
 
 def run(job: Job) -> None:
@@ -82,24 +78,25 @@ def run(job: Job) -> None:
 
 
 def _destination(job: Job) -> Destination:
-    disk, files = LocalDisk(job.root), job.chunks.count
+    opened, files = job.open(), job.chunks.count
     match job.point:
         case "nowhere":
-            return disk
+            return opened
         case "when the plan is frozen":
-            _die_when_there(job.state / "deliveries", "plan-g*.json")
-            return disk
+            _die_when_there(job.state / "deliveries", f"*/{job.partition}/plan-g*.json")
+            return opened
         case "in the middle of an upload":
-            _die_when_there(job.root, ".*.part")
-            return disk
+            assert job.parts
+            _die_when_there(job.parts, "**/.*.part")
+            return opened
         case "before an upload":
-            return Wrapped(disk, 2, "before", _die)
+            return Wrapped(opened, 2, "before", _die)
         case "after an upload, before its journal line":
-            return Wrapped(disk, 2, "after", _die)
+            return Wrapped(opened, 2, "after", _die)
         case "after the last file, before the manifest":
-            return Wrapped(disk, files + 1, "before", _die)
+            return Wrapped(opened, files + 1, "before", _die)
         case "after the manifest, before its journal line":
-            return Wrapped(disk, files + 1, "after", _die)
+            return Wrapped(opened, files + 1, "after", _die)
 
 
 def _die(_: Upload) -> None:
@@ -110,7 +107,7 @@ def _die_when_there(folder: Path, pattern: str) -> None:
     """Watches for a file that has bytes in it, and kills the process at that instant."""
 
     def watch() -> None:
-        while not any(path.stat().st_size for path in folder.rglob(pattern)):
+        while not any(path.stat().st_size for path in folder.glob(pattern)):
             pass
         os.kill(os.getpid(), signal.SIGKILL)
 

@@ -4,6 +4,7 @@ import hashlib
 import signal
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import get_args
@@ -12,11 +13,27 @@ import pytest
 from delivery_child import Chunks, Job, Point, start
 from delivery_fakes import EMPTY_FILE
 
+from ctexport_dagster.core.delivery.request import OnRerun
 from ctexport_dagster.core.manifest import Manifest
+from ctexport_dagster.resources.local import LocalDisk
 
 POINTS = [point for point in get_args(Point) if point != "nowhere"]
 POINTS_OF_A_RERUN = [point for point in POINTS if point != "when the plan is frozen"]
 KILLS_AT_RANDOM = 20
+
+
+def job(
+    folder: Path,
+    chunks: Chunks,
+    attempt: str,
+    partition: str = "2026-11-01",
+    *,
+    on_rerun: OnRerun = "overwrite",
+    point: Point = "nowhere",
+) -> Job:
+    """A delivery to `<folder>/exports`."""
+    exports = folder / "exports"
+    return Job(folder, partial(LocalDisk, exports), chunks, attempt, partition, on_rerun, point, exports)
 
 
 def delivered(root: Path) -> dict[str, bytes]:
@@ -37,14 +54,14 @@ def assert_manifests_stand(root: Path) -> None:
             assert (len(content), hashlib.sha256(content).hexdigest()) == (file.bytes, file.sha256)
 
 
-def deliver_and_be_killed(job: Job) -> None:
-    process = start(job)
+def deliver_and_be_killed(asked: Job) -> None:
+    process = start(asked)
     process.join()
     assert process.exitcode == -signal.SIGKILL
 
 
-def deliver_undisturbed(job: Job) -> None:
-    process = start(job)
+def deliver_undisturbed(asked: Job) -> None:
+    process = start(asked)
     process.join()
     assert process.exitcode == 0
 
@@ -53,9 +70,9 @@ def deliver_undisturbed(job: Job) -> None:
 @pytest.mark.parametrize("point", POINTS)
 def test_a_delivery_killed_at_a_named_point_is_completed_by_the_next_one(tmp_path: Path, point: Point) -> None:
     wanted, root = Chunks(1), tmp_path / "exports"
-    deliver_and_be_killed(Job(tmp_path, root, wanted, "a1", point=point))
+    deliver_and_be_killed(job(tmp_path, wanted, "a1", point=point))
     assert_manifests_stand(root)
-    deliver_undisturbed(Job(tmp_path, root, wanted, "a2"))
+    deliver_undisturbed(job(tmp_path, wanted, "a2"))
     assert delivered(root) == wanted.contents
     assert [manifest.generation for manifest in manifests(root)] == [1]
     assert_manifests_stand(root)
@@ -67,10 +84,10 @@ def test_a_new_generation_under_new_names_killed_at_a_named_point_is_completed_b
     tmp_path: Path, point: Point
 ) -> None:
     old, new, root = Chunks(1), Chunks(2), tmp_path / "exports"
-    deliver_undisturbed(Job(tmp_path, root, old, "a1", on_rerun="new_names"))
-    deliver_and_be_killed(Job(tmp_path, root, new, "a2", on_rerun="new_names", point=point))
+    deliver_undisturbed(job(tmp_path, old, "a1", on_rerun="new_names"))
+    deliver_and_be_killed(job(tmp_path, new, "a2", on_rerun="new_names", point=point))
     assert_manifests_stand(root)
-    deliver_undisturbed(Job(tmp_path, root, new, "a3", on_rerun="new_names"))
+    deliver_undisturbed(job(tmp_path, new, "a3", on_rerun="new_names"))
     renamed = {key.replace(".csv.gz", "-g2.csv.gz"): content for key, content in new.contents.items()}
     assert delivered(root) == old.contents | renamed
     assert_manifests_stand(root)
@@ -82,8 +99,8 @@ def test_a_killed_delivery_whose_bytes_have_changed_since_leaves_nothing_of_the_
     tmp_path: Path, point: Point
 ) -> None:
     first, second, root = Chunks(1), Chunks(2, count=2), tmp_path / "exports"
-    deliver_and_be_killed(Job(tmp_path, root, first, "a1", point=point))
-    deliver_undisturbed(Job(tmp_path, root, second, "a2"))
+    deliver_and_be_killed(job(tmp_path, first, "a1", point=point))
+    deliver_undisturbed(job(tmp_path, second, "a2"))
     found = delivered(root)
     assert {key: content for key, content in found.items() if content != EMPTY_FILE} == second.contents
     newest = max(manifests(root), key=lambda manifest: manifest.generation)
@@ -102,13 +119,13 @@ def test_deliveries_killed_at_random_instants_are_completed_without_a_file_missi
         partition = f"2026-{1 + day // 28:02}-{1 + day % 28:02}"
         chunks = Chunks(day, partition)
         for attempt in range(3):
-            process = start(Job(tmp_path, root, chunks, f"a{attempt}", partition))
+            process = start(job(tmp_path, chunks, f"a{attempt}", partition))
             process.join(timeout=random.uniform(0, usual_seconds))
             process.kill()
             process.join()
             kills += process.exitcode == -signal.SIGKILL
             assert_manifests_stand(root)
-        deliver_undisturbed(Job(tmp_path, root, chunks, "last", partition))
+        deliver_undisturbed(job(tmp_path, chunks, "last", partition))
         wanted |= chunks.contents
     assert delivered(root) == wanted
     assert len(list(manifests(root))) == day
@@ -117,7 +134,7 @@ def test_deliveries_killed_at_random_instants_are_completed_without_a_file_missi
 
 def seconds_of_an_undisturbed_delivery(folder: Path) -> float:
     """Of the second one: the first has to start the processes' server."""
-    deliver_undisturbed(Job(folder, folder / "exports", Chunks(0), "a1"))
+    deliver_undisturbed(job(folder, Chunks(0), "a1"))
     began = time.monotonic()
-    deliver_undisturbed(Job(folder, folder / "exports", Chunks(1), "a1"))
+    deliver_undisturbed(job(folder, Chunks(1), "a1"))
     return time.monotonic() - began

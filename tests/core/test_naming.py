@@ -18,7 +18,6 @@ from ctexport_dagster.core.naming import (
     NamingMistake,
     RunNames,
     check_collisions,
-    check_foreign,
     run_names,
 )
 
@@ -271,16 +270,6 @@ def test_a_key_twice_in_one_run_is_an_error() -> None:
 
 def test_keys_that_differ_are_no_collision() -> None:
     assert check_collisions(["a", "b"]) is None
-
-
-@pytest.mark.req("P10")
-def test_a_key_of_another_partition_is_an_error() -> None:
-    with pytest.raises(NamingError, match="b already belongs to partition 2026-11-02"):
-        check_foreign(["a", "b"], {"2026-11-01": ["c"], "2026-11-02": ["b"]})
-
-
-def test_keys_of_no_other_partition_pass() -> None:
-    assert check_foreign(["a", "b"], {"2026-11-01": ["c"]}) is None
 
 
 def test_two_exports_have_one_shape_exactly_when_their_keys_would_be_equal() -> None:

@@ -1,6 +1,7 @@
 """The normalisation: what becomes of every shape and type, and that no row is ever lost."""
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from zlib import crc32
@@ -16,10 +17,13 @@ from ctexport_dagster.core.profile import KEY_COLUMNS
 from ctexport_dagster.core.quarantine import QUARANTINE_SCHEMA, Reason
 from ctexport_dagster.core.schema import Field, SourceSchema, ValueType
 from ctexport_dagster.core.source import RawBatch, SourceDeclaration
+from ctexport_dagster.resources.files.declaration import FilesSource
 
 
 def declared(**settings: object) -> SourceDeclaration:
-    return SourceDeclaration.model_validate({"name": "crm", "start": date(2026, 11, 1), **settings})
+    return FilesSource.model_validate(
+        {"name": "crm", "profiles": "{{Partition}}.parquet", "start": date(2026, 11, 1), **settings}
+    )
 
 
 def known(**types: ValueType) -> SourceSchema:
@@ -42,7 +46,7 @@ def property_of(frame: pl.DataFrame, schema: SourceSchema | None = None, **setti
     return result.frame.select(pl.exclude(*KEY_COLUMNS, "seq")).to_series()
 
 
-def key_of(name: str, values: object, dtype: pl.DataType | None = None) -> list[object]:
+def key_of(name: str, values: Sequence[object], dtype: pl.DataType | None = None) -> list[object]:
     result = normalised(with_ids(**{name: pl.Series(values, dtype=dtype)}))
     column = "deviceToken" if name == "device" else "instance" if name == "instanceId" else name
     return result.frame[column].to_list()

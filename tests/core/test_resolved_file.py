@@ -46,7 +46,7 @@ ROWS = pl.DataFrame(
 
 
 def write(path: Path, frames: list[pl.DataFrame]) -> Path:
-    with ResolvedWriter(path, PLAN) as writer:
+    with ResolvedWriter(path, PLAN.frame_schema) as writer:
         for frame in frames:
             writer.write(frame)
     return path
@@ -76,7 +76,10 @@ def test_a_large_frame_is_read_in_batches_of_bounded_size(tmp_path: Path) -> Non
 
 
 def test_a_frame_of_other_columns_is_refused(tmp_path: Path) -> None:
-    with ResolvedWriter(tmp_path / "rows.arrow", PLAN) as writer, pytest.raises(ValueError, match="plan order"):
+    with (
+        ResolvedWriter(tmp_path / "rows.arrow", PLAN.frame_schema) as writer,
+        pytest.raises(ValueError, match="plan order"),
+    ):
         writer.write(ROWS.select(reversed(ROWS.columns)))
 
 
@@ -89,7 +92,7 @@ def test_a_file_that_was_cut_off_is_not_read_as_a_shorter_one(tmp_path: Path) ->
 
 def test_a_writer_left_by_an_error_leaves_no_readable_file(tmp_path: Path) -> None:
     def interrupted() -> None:
-        with ResolvedWriter(tmp_path / "rows.arrow", PLAN) as writer:
+        with ResolvedWriter(tmp_path / "rows.arrow", PLAN.frame_schema) as writer:
             writer.write(ROWS)
             raise InterruptedError
 

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import sha512
 from pathlib import Path
-from urllib.parse import parse_qs, quote
 
 from adls_server import AdlsServer
 from azure.storage.filedatalake import generate_file_system_sas
+from azure_cases import declared_as, secrets_of, url_of
 from contract import Address, Case, Fault, Grant
 from fault_proxy import Canned, LostResponse, Request, any_request
 from network_faults import network_faults
@@ -25,11 +25,11 @@ NOW = datetime.now(UTC)
 REFUSALS: Sequence[tuple[str, FailureClass, int, str]] = [
     ("the signature is refused", "customer", 403, "AuthenticationFailed"),
     ("the right to write is gone", "customer", 403, "AuthorizationPermissionMismatch"),
-    ("the container is gone", "customer", 404, "FilesystemNotFound"),
+    ("the bucket or container is gone", "customer", 404, "FilesystemNotFound"),
     ("the container is being deleted", "customer", 409, "FilesystemBeingDeleted"),
     ("the account has no hierarchy", "customer", 409, "HierarchicalNamespaceNotEnabled"),
-    ("Azure asks to slow down", "transient", 503, "ServerBusy"),
-    ("Azure times out", "transient", 500, "OperationTimedOut"),
+    ("the service asks to slow down", "transient", 503, "ServerBusy"),
+    ("the service stumbles", "transient", 500, "OperationTimedOut"),
 ]
 """Name, class, and the status and code of what Azure answers."""
 
@@ -38,21 +38,18 @@ class AdlsCase:
     """One container; its declaration has a SAS token that may create, write and move."""
 
     kind = "adls"
-    overwrites = True
 
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
         self._tokens = {"WRITE_MOVE": sas("cwm"), "READ_LIST": sas("rl"), "WITHOUT_MOVE": sas("cw")}
         self.server = AdlsServer(ACCOUNT, CONTAINER, {**self._tokens, "READ_TOO": sas("rcwm")})
         self.endpoint: Address = self.server.endpoint
-        url = f"{_url(self.endpoint)}/{CONTAINER}?{self._tokens['WRITE_MOVE']}"
+        url = f"{url_of(self.endpoint, ACCOUNT)}/{CONTAINER}?{self._tokens['WRITE_MOVE']}"
         tokens = {**self._tokens, "UNSIGNED": self._tokens["WRITE_MOVE"].replace("sp=cwm", "sp=rcwm")}
         self.surroundings = Surroundings(folder, {**tokens, "READ_TOO": sas("rcwm"), "SAS_URL": url})
 
     @property
     def secrets(self) -> Sequence[str]:
-        """Each signature as it is written in a URL and as it is decoded."""
-        signatures = [parse_qs(token)["sig"][0] for token in self._tokens.values()]
-        return [KEY, *signatures, *(quote(signature, safe="") for signature in signatures)]
+        return secrets_of(KEY, self._tokens)
 
     def declaration(
         self, endpoint: Address | None = None, *, prefix: str = "", timeout_seconds: float = 20
@@ -68,18 +65,16 @@ class AdlsCase:
         timeout_seconds: float = 20,
     ) -> AdlsDestination:
         """A declaration with one secret: its field, and the variable that holds it."""
-        return AdlsDestination.model_validate(
-            {
-                "type": "adls",
-                "name": "acme_lake",
-                "storage_account": ACCOUNT,
-                "container": CONTAINER,
-                "prefix": prefix,
-                "endpoint_url": _url(endpoint or self.endpoint),
-                "connect_timeout_seconds": timeout_seconds,
-                "read_timeout_seconds": timeout_seconds,
-                **{field: {"env": variable} for field, variable in secret.items()},
-            }
+        return declared_as(
+            AdlsDestination,
+            secret,
+            timeout_seconds=timeout_seconds,
+            type="adls",
+            name="acme_lake",
+            storage_account=ACCOUNT,
+            container=CONTAINER,
+            prefix=prefix,
+            endpoint_url=url_of(endpoint or self.endpoint, ACCOUNT),
         )
 
     def read(self, key: str) -> bytes:
@@ -91,6 +86,15 @@ class AdlsCase:
     def parts(self) -> dict[str, bytes]:
         """What lies there under temporary names."""
         return {key: content for key, content in self.server.files.items() if key.endswith(".part")}
+
+    def readable(self, prefix: str) -> AdlsDestination:
+        return self.declared({"sas_token": "READ_TOO"}, prefix=prefix)
+
+    def change(self, key: str, content: bytes) -> None:
+        self.server.files[key] = content
+
+    def remove(self, key: str) -> None:
+        del self.server.files[key]
 
     def faults(self) -> Sequence[Fault]:
         taken = _refusal(409, "PathAlreadyExists", matches=renames)
@@ -142,7 +146,3 @@ def _refusal(status: int, code: str, *, matches: Callable[[Request], bool] = any
 
 def _refusing(name: str, whose: FailureClass, answer: Canned) -> Fault:
     return Fault(name, whose, lambda proxy: proxy.inflicting(answer))
-
-
-def _url(address: Address) -> str:
-    return f"http://{address[0]}:{address[1]}/{ACCOUNT}"

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import sha512
 from pathlib import Path
-from urllib.parse import parse_qs, quote
 
 from azure.storage.blob import BlobServiceClient, generate_container_sas
+from azure_cases import declared_as, secrets_of, url_of
 from contract import Address, Case, Fault, Grant, ServerMissing
 from fault_proxy import Altered, Canned, LostResponse
 from network_faults import network_faults
@@ -28,14 +28,14 @@ EXPIRED_DETAIL = (
     "Expiry [Sun, 01 Nov 2026 12:00:00 GMT] - Current [Sun, 22 Nov 2026 09:00:00 GMT]"
 )
 REFUSALS: Sequence[tuple[str, FailureClass, int, str, str]] = [
-    ("the SAS token has expired", "customer", 403, "AuthenticationFailed", EXPIRED_DETAIL),
+    ("the token has expired", "customer", 403, "AuthenticationFailed", EXPIRED_DETAIL),
     ("the signature is refused", "customer", 403, "AuthenticationFailed", "Signature did not match."),
     ("the right to write is gone", "customer", 403, "AuthorizationPermissionMismatch", ""),
-    ("the container is gone", "customer", 404, "ContainerNotFound", ""),
+    ("the bucket or container is gone", "customer", 404, "ContainerNotFound", ""),
     ("the container is being deleted", "customer", 409, "ContainerBeingDeleted", ""),
     ("the name is taken", "customer", 409, "BlobAlreadyExists", ""),
-    ("Azure asks to slow down", "transient", 503, "ServerBusy", ""),
-    ("Azure times out", "transient", 500, "OperationTimedOut", ""),
+    ("the service asks to slow down", "transient", 503, "ServerBusy", ""),
+    ("the service stumbles", "transient", 500, "OperationTimedOut", ""),
 ]
 """Name, class, and the status, code and detail of what Azure answers."""
 
@@ -44,7 +44,6 @@ class AzureBlobCase:
     """One container; its declaration has a SAS token that may create and write."""
 
     kind = "azure_blob"
-    overwrites = True
 
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
         port = free_port()
@@ -56,7 +55,7 @@ class AzureBlobCase:
         accounts = {"AZURITE_ACCOUNTS": f"{ACCOUNT}:{KEY}"}
         self._server = Server(command, ("127.0.0.1", port), folder, {**environment, **accounts})
         self.endpoint: Address = ("127.0.0.1", port)
-        service = BlobServiceClient(_url(self.endpoint), credential=KEY)
+        service = BlobServiceClient(url_of(self.endpoint, ACCOUNT), credential=KEY)
         self._container = service.create_container(CONTAINER)
         self._tokens = {
             "CREATE_WRITE": sas("cw"),
@@ -67,9 +66,7 @@ class AzureBlobCase:
 
     @property
     def secrets(self) -> Sequence[str]:
-        """The account's key, and each signature as it is written in a URL and as it is decoded."""
-        signatures = [parse_qs(token)["sig"][0] for token in self._tokens.values()]
-        return [KEY, *signatures, *(quote(signature, safe="") for signature in signatures)]
+        return secrets_of(KEY, self._tokens)
 
     def declaration(
         self, endpoint: Address | None = None, *, prefix: str = "", timeout_seconds: float = 20
@@ -86,18 +83,16 @@ class AzureBlobCase:
         container: str = CONTAINER,
     ) -> AzureBlobDestination:
         """A declaration with one secret: its field, and the variable that holds it."""
-        return AzureBlobDestination.model_validate(
-            {
-                "type": "azure_blob",
-                "name": "acme_azure",
-                "storage_account": ACCOUNT,
-                "container": container,
-                "prefix": prefix,
-                "endpoint_url": _url(endpoint or self.endpoint),
-                "connect_timeout_seconds": timeout_seconds,
-                "read_timeout_seconds": timeout_seconds,
-                **{field: {"env": variable} for field, variable in secret.items()},
-            }
+        return declared_as(
+            AzureBlobDestination,
+            secret,
+            timeout_seconds=timeout_seconds,
+            type="azure_blob",
+            name="acme_azure",
+            storage_account=ACCOUNT,
+            container=container,
+            prefix=prefix,
+            endpoint_url=url_of(endpoint or self.endpoint, ACCOUNT),
         )
 
     def read(self, key: str) -> bytes:
@@ -105,6 +100,15 @@ class AzureBlobCase:
 
     def keys(self) -> set[str]:
         return set(self._container.list_blob_names())
+
+    def readable(self, prefix: str) -> AzureBlobDestination:
+        return self.declared({"account_key": "ACCOUNT_KEY"}, prefix=prefix)
+
+    def change(self, key: str, content: bytes) -> None:
+        self._container.upload_blob(key, content, overwrite=True)
+
+    def remove(self, key: str) -> None:
+        self._container.delete_blob(key)
 
     def uncommitted(self) -> set[str]:
         """Blobs of which only blocks lie there."""
@@ -143,7 +147,7 @@ class AzureBlobCase:
         self._server.stop()
 
     def _environment(self) -> Mapping[str, str]:
-        url, token = _url(self.endpoint), self._tokens["CREATE_WRITE"]
+        url, token = url_of(self.endpoint, ACCOUNT), self._tokens["CREATE_WRITE"]
         named = f"DefaultEndpointsProtocol=http;AccountName={ACCOUNT};BlobEndpoint={url}"
         return {
             **self._tokens,
@@ -188,10 +192,6 @@ def _other_checksum(answer: bytes) -> bytes:
 
 def is_checksum(line: bytes) -> bool:
     return line.lower().startswith(b"content-md5:")
-
-
-def _url(address: Address) -> str:
-    return f"http://{address[0]}:{address[1]}/{ACCOUNT}"
 
 
 def _node() -> str:

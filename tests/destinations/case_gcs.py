@@ -23,8 +23,14 @@ BUCKET = "acme-exports"
 
 REFUSALS: Sequence[tuple[str, FailureClass, int, str, str]] = [
     ("the token is refused", "customer", 401, "authError", "Invalid Credentials"),
-    ("the role is gone", "customer", 403, "forbidden", "x does not have storage.objects.create access to the object."),
-    ("the bucket is gone", "customer", 404, "notFound", "The specified bucket does not exist."),
+    (
+        "the right to write is gone",
+        "customer",
+        403,
+        "forbidden",
+        "x does not have storage.objects.create access to the object.",
+    ),
+    ("the bucket or container is gone", "customer", 404, "notFound", "The specified bucket does not exist."),
     ("the name is taken", "customer", 412, "conditionNotMet", "At least one of the pre-conditions did not hold."),
     (
         "the file is damaged on its way",
@@ -33,8 +39,8 @@ REFUSALS: Sequence[tuple[str, FailureClass, int, str, str]] = [
         "invalid",
         'Provided CRC32C "a" doesn\'t match calculated "b".',
     ),
-    ("Google asks to slow down", "transient", 429, "rateLimitExceeded", "The object exceeded the rate limit."),
-    ("Google stumbles", "transient", 503, "backendError", "Backend Error"),
+    ("the service asks to slow down", "transient", 429, "rateLimitExceeded", "The object exceeded the rate limit."),
+    ("the service stumbles", "transient", 503, "backendError", "Backend Error"),
 ]
 """Name, class, and the status, reason and message of what Google answers."""
 
@@ -55,7 +61,6 @@ class GcsCase:
     """One bucket. Its declaration's account may replace files; the grants have one that may create them alone."""
 
     kind = "gcs"
-    overwrites = True
     bucket = BUCKET
 
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
@@ -127,6 +132,15 @@ class GcsCase:
 
     def keys(self) -> set[str]:
         return {blob.name for blob in self.reader.list_blobs(BUCKET)}
+
+    def readable(self, prefix: str) -> GcsDestination:
+        return self.declaration(prefix=prefix)
+
+    def change(self, key: str, content: bytes) -> None:
+        self.reader.bucket(BUCKET).blob(key).upload_from_string(content)
+
+    def remove(self, key: str) -> None:
+        self.reader.bucket(BUCKET).blob(key).delete()
 
     def faults(self) -> Sequence[Fault]:
         return [

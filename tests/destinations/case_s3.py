@@ -36,7 +36,6 @@ class S3Case:
     """A bucket, and users who may do everything, write, read alone, or take on a role."""
 
     kind = "s3"
-    overwrites = True
 
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
         port = free_port()
@@ -89,6 +88,15 @@ class S3Case:
     def keys(self) -> set[str]:
         pages = self._admin.get_paginator("list_objects_v2").paginate(Bucket=BUCKET)
         return {entry["Key"] for page in pages for entry in page.get("Contents", [])}
+
+    def readable(self, prefix: str) -> S3Destination:
+        return self.declaration(prefix=prefix)
+
+    def change(self, key: str, content: bytes) -> None:
+        self._admin.put_object(Bucket=BUCKET, Key=key, Body=content)
+
+    def remove(self, key: str) -> None:
+        self._admin.delete_object(Bucket=BUCKET, Key=key)
 
     def faults(self) -> Sequence[Fault]:
         return [*network_faults(lost_response=LostResponse()), *map(_canned, ANSWERS), _altered_checksum()]
@@ -180,8 +188,8 @@ def _trust() -> dict:
 ANSWERS = [
     ("the access key is unknown", "customer", 403, "InvalidAccessKeyId"),
     ("the token has expired", "customer", 400, "ExpiredToken"),
-    ("access is denied", "customer", 403, "AccessDenied"),
-    ("the bucket is gone", "customer", 404, "NoSuchBucket"),
+    ("the right to write is gone", "customer", 403, "AccessDenied"),
+    ("the bucket or container is gone", "customer", 404, "NoSuchBucket"),
     ("the bucket is in another region", "customer", 301, "PermanentRedirect"),
     ("the clock is wrong", "ours", 403, "RequestTimeTooSkewed"),
     ("the service asks to slow down", "transient", 503, "SlowDown"),
@@ -204,4 +212,4 @@ def _altered_checksum() -> Fault:
     def altered(answer: bytes) -> bytes:
         return re.sub(rb"(?i)(x-amz-checksum-sha256: )[^\r]{44}", rb"\1" + b"A" * 43 + b"=", answer)
 
-    return Fault("the reply has another checksum", "transient", lambda proxy: proxy.inflicting(Altered(altered)))
+    return Fault("the answer names another checksum", "transient", lambda proxy: proxy.inflicting(Altered(altered)))

@@ -121,7 +121,6 @@ class Sshd:
 
 class SftpCase:
     kind = "sftp"
-    overwrites = True
 
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
         self._environment = environment
@@ -170,6 +169,15 @@ class SftpCase:
     def keys(self) -> set[str]:
         files = (path for path in self.exports.rglob("*") if path.is_file())
         return {str(path.relative_to(self.exports)) for path in files if not re.fullmatch(r"\..*\.part", path.name)}
+
+    def readable(self, prefix: str) -> SftpDestination:
+        return self.declaration(prefix=prefix)
+
+    def change(self, key: str, content: bytes) -> None:
+        (self.exports / key).write_bytes(content)
+
+    def remove(self, key: str) -> None:
+        (self.exports / key).unlink()
 
     def faults(self) -> Sequence[Fault]:
         inflictions: dict[str, tuple[FailureClass, Callable[[FaultProxy], AbstractContextManager[None]]]] = {

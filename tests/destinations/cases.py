@@ -5,6 +5,7 @@ from importlib import import_module
 from pathlib import Path
 
 from contract import Case
+from fault_table import faults_of
 
 KINDS: Mapping[str, str] = {
     "local": "local",
@@ -16,8 +17,8 @@ KINDS: Mapping[str, str] = {
 }
 """Kind → its name in test ids; the server of a simulated one is our own."""
 
-FAULT_COUNTS: Mapping[str, int] = {**dict.fromkeys(KINDS, 14), "local": 6}
-"""How many faults each kind's case inflicts, known before its server is started. The local disk has no network."""
+FAULTS: Mapping[str, Mapping[str, str]] = faults_of(list(KINDS))
+"""The faults that each kind's case inflicts with their classes, known before its server is started."""
 
 
 def make_case(kind: str, folder: Path, environment: Mapping[str, str]) -> Case:

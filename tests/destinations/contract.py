@@ -60,8 +60,6 @@ class Case(Protocol):
     """The environment with the secrets that `declaration` names."""
     endpoint: Address
     """Where the real server listens; the suites put their proxy before it."""
-    overwrites: bool
-    """Whether a file can be replaced at this destination with the rights of `declaration`."""
 
     @property
     def secrets(self) -> Sequence[str]:
@@ -71,7 +69,7 @@ class Case(Protocol):
     def declaration(
         self, endpoint: Address | None = None, *, prefix: str = "", timeout_seconds: float = 20
     ) -> DestinationDeclaration:
-        """A declaration that has every right to write, without retries of the SDK's own.
+        """A declaration that has every right to write and to replace, without retries of the SDK's own.
 
         `endpoint` stands for the real server where given. `timeout_seconds` is the longest silence that it bears.
         """
@@ -83,6 +81,18 @@ class Case(Protocol):
 
     def keys(self) -> set[str]:
         """Every visible key of the bucket, container or folder, with prefix; temporary names of uploads left out."""
+        ...
+
+    def readable(self, prefix: str) -> DestinationDeclaration:
+        """A declaration that may read as well as write."""
+        ...
+
+    def change(self, key: str, content: bytes) -> None:
+        """Puts other bytes under a key, as somebody else would."""
+        ...
+
+    def remove(self, key: str) -> None:
+        """Takes a file away, as somebody else would."""
         ...
 
     def faults(self) -> Sequence[Fault]:

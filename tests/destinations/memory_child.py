@@ -1,4 +1,7 @@
-"""A process that delivers a set of chunks and prints by how many bytes its peak memory grew meanwhile."""
+"""A process that delivers a set of chunks: prints `ready` once it is warm, then by how many bytes its peak memory grew.
+
+The peak is that of all resident memory, pages of files included; bench/destinations.py looks at it from outside.
+"""
 
 import pickle
 import re
@@ -37,6 +40,7 @@ def main() -> None:
     destination = task.declaration.open(task.surroundings)
     deliver(request(task.state, {"warm/up.csv": b"x" * 100_000}, partition="2026-11-01"), destination)
     before = peak_bytes()
+    print("ready", flush=True)
     big = request(task.state, {}, partition="2026-11-02", parallel=4)
     chunks = tuple(
         StagedFile(task.staged.path, f"big/{n}.csv", 1, task.staged.bytes, task.staged.sha256)

@@ -4,6 +4,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from contract import Address, ServerMissing
@@ -39,17 +40,21 @@ class Server:
             self._process.wait()
 
     def _wait(self) -> None:
-        """Until the port answers: there is nothing else to wait for."""
+        """Until the port answers; between two looks it waits for what else may happen: that the process ends."""
         deadline = time.monotonic() + _PATIENCE_SECONDS
         while not self._answers():
-            if self._process.poll() is not None or time.monotonic() > deadline:
+            if self._has_ended_within(0.05) or time.monotonic() > deadline:
                 raise RuntimeError(f"the server didn't start: {self.output.read_text()[-2000:]}")
+
+    def _has_ended_within(self, seconds: float) -> bool:
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(seconds)
+        return self._process.returncode is not None
 
     def _answers(self) -> bool:
         try:
             socket.create_connection(self.address, timeout=0.2).close()
         except OSError:
-            time.sleep(0.05)
             return False
         return True
 

@@ -17,6 +17,7 @@ from line_fakes import Given, TinyHome
 from lxml import etree
 
 from ctexport_dagster import reader
+from ctexport_dagster.cli.check import CanaryDestination, CheckedDestination
 from ctexport_dagster.core.delivery.protocol import deliver
 from ctexport_dagster.core.destination import Upload
 from ctexport_dagster.core.errors import DeliveryError
@@ -113,8 +114,6 @@ def test_the_same_delivery_again_changes_nothing(case: Case, tmp_path: Path, pre
 
 @pytest.mark.req("A13")
 def test_changed_bytes_overwrite_where_that_is_allowed(case: Case, tmp_path: Path, prefix: str) -> None:
-    if not case.overwrites:
-        pytest.skip(f"files of {case.kind} can't be replaced with the rights that the case has")
     destination = case.declaration(prefix=prefix).open(case.surroundings)
     deliver(request(tmp_path, TWO), destination)
     deliver(request(tmp_path, ONE_CHANGED, attempt="a2"), destination)
@@ -122,8 +121,6 @@ def test_changed_bytes_overwrite_where_that_is_allowed(case: Case, tmp_path: Pat
 
 
 def test_a_key_no_longer_used_gets_the_empty_file(case: Case, tmp_path: Path, prefix: str) -> None:
-    if not case.overwrites:
-        pytest.skip(f"files of {case.kind} can't be replaced with the rights that the case has")
     destination = case.declaration(prefix=prefix).open(case.surroundings)
     deliver(request(tmp_path, TWO), destination)
     one = {"day/a.csv.gz": TWO["day/a.csv.gz"]}
@@ -189,14 +186,12 @@ def test_opening_and_the_address_need_no_secret_and_no_network(case: Case, prefi
 
 def test_a_canary_is_written_under_its_marked_key(case: Case, prefix: str) -> None:
     destination = case.declaration(prefix=prefix).open(case.surroundings)
-    canary = getattr(destination, "canary", None)
-    if canary is None:
-        pytest.skip(f"{case.kind} has no canary")
-    assert canary() is None
+    assert isinstance(destination, CanaryDestination)
+    assert destination.canary() is None
     assert [key.split("/")[0] for key in under(case, prefix)] == [".ctexport-canary"]
 
 
 def test_a_destination_whose_credentials_are_there_has_nothing_to_complain_of(case: Case, prefix: str) -> None:
     destination = case.declaration(prefix=prefix).open(case.surroundings)
-    check = getattr(destination, "check", None)
-    assert (check() if check else None) is None
+    assert isinstance(destination, CheckedDestination)
+    assert destination.check() is None

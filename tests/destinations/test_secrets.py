@@ -8,27 +8,13 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-import yaml
 from cases import KINDS
 from conftest import Cases
 from contract import Case, under
+from declared_home import DAY, write_home
 from fault_proxy import FaultProxy
 
-from ctexport_dagster.home import DestinationDeclaration
-
 CLOUDS = [pytest.param(kind, id=name) for kind, name in KINDS.items() if kind != "local"]
-DAY = "2026-11-18"
-SOURCE = f"type: demo\nprofiles: 20\nstart: {DAY}\n"
-EXPORT = "owner: growth@example.com\nsource: demo\ndestination: there\naccount_id: 100000000\nformat: csv\n"
-
-
-def write_home(home: Path, declaration: DestinationDeclaration) -> None:
-    (home / "assets").mkdir(exist_ok=True)
-    (home / "resources").mkdir(exist_ok=True)
-    (home / "assets/daily.yaml").write_text(EXPORT)
-    (home / "resources/demo.yaml").write_text(SOURCE)
-    declared = declaration.model_dump(mode="json", exclude={"name"}, exclude_defaults=True)
-    (home / "resources/there.yaml").write_text(yaml.safe_dump(declared))
 
 
 def ctexport(environment: Mapping[str, str], *arguments: str) -> subprocess.CompletedProcess[bytes]:

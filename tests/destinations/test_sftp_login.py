@@ -119,7 +119,7 @@ def test_a_machine_without_paramiko_is_told_what_to_install(sftp: SftpCase) -> N
     )
 
 
-# Passwords, at a server of paramiko's own: OpenSSH checks them against the machine's accounts
+# Passwords, *simulated*: at a server of paramiko's own, for OpenSSH checks them against the machine's accounts
 
 
 class PasswordServer(paramiko.ServerInterface):
@@ -172,7 +172,7 @@ def password_server(request: pytest.FixtureRequest) -> Iterator[SftpDestination]
 
 @pytest.mark.parametrize("password_server", [False], indirect=True)
 @pytest.mark.parametrize(("password", "code"), [(PASSWORD, "no sftp"), ("wrong", "login refused")])
-def test_a_password_logs_in_if_it_is_right(
+def test_a_password_logs_in_if_it_is_right_simulated(
     password_server: SftpDestination, tmp_path: Path, password: str, code: str
 ) -> None:
     surroundings = Surroundings(tmp_path, {"PASSWORD": password})
@@ -180,7 +180,9 @@ def test_a_password_logs_in_if_it_is_right(
 
 
 @pytest.mark.parametrize("password_server", [True], indirect=True)
-def test_a_server_that_wants_key_and_password_gets_both(password_server: SftpDestination, tmp_path: Path) -> None:
+def test_a_server_that_wants_key_and_password_gets_both_simulated(
+    password_server: SftpDestination, tmp_path: Path
+) -> None:
     new_key(tmp_path / "key")
     both = password_server.model_copy(update={"key_file": "key"})
     assert code_of(both, Surroundings(tmp_path, {"PASSWORD": PASSWORD})) == ("customer", "no sftp")

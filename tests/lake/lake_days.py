@@ -9,9 +9,12 @@ from pathlib import Path
 import polars as pl
 
 from ctexport_dagster.core.interval import Interval
+from ctexport_dagster.core.normalise.normaliser import Normaliser
 from ctexport_dagster.core.schema import SourceSchema
-from ctexport_dagster.core.source import ProfileInput, RawBatch, SourceDeclaration, SourceMode
+from ctexport_dagster.core.source import ProfileInput, RawBatch, RowsWithoutId, SourceDeclaration, SourceMode
 from ctexport_dagster.lake import Lake, LakeView, PartitionRecord, Touched, Tuning, ingest
+from ctexport_dagster.lake.intake import NormaliserOf
+from ctexport_dagster.resources.files.declaration import FilesSource
 
 Row = Mapping[str, object]
 TINY = Tuning(
@@ -47,7 +50,9 @@ class Days:
     instances: int = 1
     max_deleted: float = 1.0
     max_quarantined: float | int | None = None
+    rows_without_id: RowsWithoutId = "hold"
     tuning: Tuning = TINY
+    normaliser_of: NormaliserOf = Normaliser
     types: Mapping[str, pl.DataType | type[pl.DataType]] = field(default_factory=dict)
 
     @property
@@ -56,13 +61,15 @@ class Days:
 
     @property
     def declaration(self) -> SourceDeclaration:
-        return SourceDeclaration(
+        return FilesSource(
             name="crm",
+            profiles="crm-{{Partition}}.parquet",
             mode=self.mode,
             start=date(2026, 11, 1),
             instances=self.instances,
             max_deleted=self.max_deleted,
             max_quarantined=self.max_quarantined,
+            rows_without_id=self.rows_without_id,
         )
 
     def put(self, day: int, rows: Sequence[Row], columns: Sequence[str] | None = None) -> PartitionRecord:
@@ -78,16 +85,18 @@ class Days:
             series.append(pl.Series(name, values, dtype=known.get(name), strict=True))
         return pl.DataFrame(series)
 
-    def take(self, day: int, frame: pl.DataFrame) -> PartitionRecord:
+    def take(self, day: int, *frames: pl.DataFrame) -> PartitionRecord:
+        """Ingests a day whose columns may differ from frame to frame."""
         return ingest(
             self.lake,
             declaration=self.declaration,
             partition=key(day),
             window=window(day),
             previous=key(day - 1) if day > 1 else None,
-            input=_input(frame),
+            input=_input(frames),
             run_id="run",
             scratch=self.root / "scratch",
+            normaliser_of=self.normaliser_of,
         )
 
     def view(self) -> LakeView:
@@ -119,13 +128,17 @@ def profiles(frames: Sequence[pl.DataFrame], schema: SourceSchema) -> dict[str, 
     return found
 
 
-def _input(frame: pl.DataFrame) -> ProfileInput:
-    document = repr((frame.schema, frame.rows()))
+def _input(frames: Sequence[pl.DataFrame]) -> ProfileInput:
+    document = repr([(frame.schema, frame.rows()) for frame in frames])
 
     def batches() -> Iterator[RawBatch]:
-        for start in range(0, max(frame.height, 1), 3):
-            rows = frame[start : start + 3]
-            numbers = pl.Series(range(start + 1, start + 1 + rows.height), dtype=pl.UInt64)
-            yield RawBatch(rows, origin="crm.parquet", numbers=numbers)
+        first = 1
+        for frame in frames:
+            for start in range(0, max(frame.height, 1), 3):
+                rows = frame[start : start + 3]
+                numbers = pl.Series(range(first, first + rows.height), dtype=pl.UInt64)
+                yield RawBatch(rows, origin="crm.parquet", numbers=numbers)
+                first += rows.height
 
-    return ProfileInput(hashlib.sha256(document.encode()).hexdigest(), ("crm.parquet",), batches, frame.height)
+    row_count = sum(frame.height for frame in frames)
+    return ProfileInput(hashlib.sha256(document.encode()).hexdigest(), ("crm.parquet",), batches, row_count)

@@ -125,6 +125,21 @@ def test_a_kill_between_files_and_commit_changes_nothing_and_the_next_run_succee
     assert {row["Plan"] for row in days.state(2).values()} == {"2"}
 
 
+def test_what_killed_reads_and_ingests_left_is_swept_and_what_others_may_be_reading_is_not(tmp_path: Path) -> None:
+    days = Days(tmp_path)
+    days.take(1, plans(a="1"))
+    left = [days.lake.scratch / name for name in ("ingest-dead", "fold-old", "fold-new")]
+    for folder in left:
+        (folder / "rows").mkdir(parents=True)
+    os.utime(left[1], (0, 0))
+    refused = days.lake.quarantine / ".2026-11-01-g1-dead.parquet.part"
+    refused.parent.mkdir(exist_ok=True)
+    refused.touch()
+    days.lake.sweep()
+    assert [folder.name for folder in days.lake.scratch.iterdir()] == ["fold-new"]
+    assert not refused.exists()
+
+
 def test_others_read_the_table_as_plain_delta(tmp_path: Path) -> None:
     days = Days(tmp_path)
     days.take(1, plans(a="1", b="1"))

@@ -44,7 +44,7 @@ def days(draw: st.DrawFn, *, with_time: bool) -> Day:
 def _rows(draw: st.DrawFn, *, is_float: bool) -> Row:
     instants = st.integers(0, 3).map(lambda hour: datetime(2026, 11, 1, hour, tzinfo=UTC))
     return {
-        "clevertapId": draw(st.sampled_from(IDS)),
+        "clevertapId": draw(st.sampled_from((*IDS, *IDS, *IDS, None))),
         "clevertapIds": draw(st.none() | st.lists(st.sampled_from(IDS), max_size=2)),
         "identity": draw(st.none() | st.just(["u1"]) | st.just(["u1", "u2"])),
         "updatedAt": draw(st.none() | instants),
@@ -65,7 +65,10 @@ def _values(row: Row, day: Day, before: Mapping[str, object] | None, known: set[
 
 def snapshot_after(before: State, day: Day, known: set[str]) -> State:
     after: State = {}
-    for identifier in {str(row["clevertapId"]) for row in day.rows}:
+    told = {str(row["clevertapId"]) for row in day.rows if row["clevertapId"]}
+    if any(row["clevertapId"] is None for row in day.rows):
+        after = {identifier: values for identifier, values in before.items() if identifier not in told}
+    for identifier in told:
         copies = [_values(r, day, before.get(identifier), known) for r in day.rows if r["clevertapId"] == identifier]
         if all(copy == copies[0] for copy in copies):
             after[identifier] = copies[0]
@@ -77,6 +80,8 @@ def snapshot_after(before: State, day: Day, known: set[str]) -> State:
 def changes_after(before: State, day: Day, known: set[str]) -> State:
     words: list[tuple[tuple[datetime, int], str, Row | None]] = []
     for number, row in enumerate(day.rows):
+        if row["clevertapId"] is None:
+            continue
         moment = (row["updatedAt"] or datetime(1, 1, 1, tzinfo=UTC), number)
         words.append((moment, str(row["clevertapId"]), None if row["deleted"] else row))  # type: ignore[arg-type]
         if not row["deleted"]:

@@ -143,6 +143,56 @@ def test_a_good_row_beside_a_refused_one_of_its_profile_is_refused_too_in_a_snap
     assert days.quarantined()["reason"].to_list() == ["invalid_text", "duplicate_id"]
 
 
+@pytest.mark.req("B6")
+@pytest.mark.parametrize("lost", [None, "", " "])
+def test_while_a_row_may_be_anybodys_whoever_is_missing_from_the_snapshot_stays_until_the_next_clean_one(
+    tmp_path: Path, lost: str | None
+) -> None:
+    days = Days(tmp_path)
+    days.put(1, people("a", "b", "c", Plan="x"))
+    tally = days.put(2, [*people("a", Plan="y"), {"clevertapId": lost, "Plan": "y"}]).rows
+    assert tally == Tally(source=2, quarantined=1, logged=1, held=2)
+    assert values(days, 2, "Plan") == {"a": "y", "b": "x", "c": "x"}
+    assert days.put(3, people("a", "c", Plan="y")).rows == Tally(source=2, unchanged=1, logged=1, deleted=1)
+    assert values(days, 3, "Plan") == {"a": "y", "c": "y"}
+
+
+@pytest.mark.req("B6")
+def test_rows_without_an_id_hold_nobody_where_the_source_says_so(tmp_path: Path) -> None:
+    days = Days(tmp_path, rows_without_id="ignore")
+    days.put(1, people("a", "b"))
+    assert days.put(2, [*people("a"), {"clevertapId": None}]).rows.deleted == 1
+    assert sorted(days.state(2)) == ["a"]
+
+
+@pytest.mark.req("B6")
+def test_a_row_whose_id_cannot_be_read_holds_everybody_though_rows_without_one_are_nobodys(tmp_path: Path) -> None:
+    days = Days(tmp_path, rows_without_id="ignore")
+    days.put(1, people("a", "b"))
+    ids = pl.Series("clevertapId", [b"a", b"\xff"], dtype=pl.Binary)
+    assert days.take(2, ids.to_frame()).rows == Tally(source=2, unchanged=1, quarantined=1, held=1)
+
+
+@pytest.mark.req("B6")
+def test_profiles_that_are_held_count_as_gone_for_the_limit(tmp_path: Path) -> None:
+    days = Days(tmp_path, max_deleted=0.5)
+    days.put(1, people("a", "b", "c", "d"))
+    with pytest.raises(SourceShrunk, match="3 of 4 profiles are gone"):
+        days.put(2, [*people("a"), {"clevertapId": None}])
+
+
+@pytest.mark.req("B6", "P26")
+def test_a_snapshot_that_holds_profiles_goes_stale_with_the_state_that_they_come_from(tmp_path: Path) -> None:
+    days = Days(tmp_path)
+    days.put(1, people("a", "b", Plan="x"))
+    days.put(2, [*people("a", Plan="x"), {"clevertapId": None, "Plan": None}])
+    days.put(3, people("a", "b", Plan="y"))
+    days.put(1, people("a", "c", Plan="x"))
+    days.put(2, [*people("a", Plan="x"), {"clevertapId": None, "Plan": None}])
+    assert sorted(days.state(2)) == ["a", "c"]
+    assert days.view().stale() == (key(3),)
+
+
 @pytest.mark.req("P22")
 def test_a_fraction_in_an_integer_property_is_drift_to_float_and_never_cut(tmp_path: Path) -> None:
     days = Days(tmp_path)

@@ -12,6 +12,7 @@ from google.api_core.exceptions import from_http_status
 from google.auth.exceptions import DefaultCredentialsError, RefreshError, TransportError
 from pydantic import ValidationError
 
+from ctexport_dagster.core.errors import ConfigurationError
 from ctexport_dagster.core.failure import Failure
 from ctexport_dagster.core.surroundings import Surroundings
 from ctexport_dagster.resources.gcs.declaration import GcsDestination
@@ -228,34 +229,39 @@ def test_the_address_needs_neither_secret_nor_library() -> None:
 
 @pytest.mark.req("P37")
 @pytest.mark.parametrize(
-    ("environment", "options", "code"),
+    ("environment", "options"),
     [
-        ({}, {"key_json": {"env": "KEY"}}, "configuration"),
-        ({"KEY": "{ no JSON"}, {"key_json": {"env": "KEY"}}, "keyUnusable"),
-        ({"KEY": "[]"}, {"key_json": {"env": "KEY"}}, "keyUnusable"),
-        (
-            {"KEY": json.dumps({"type": "service_account", "private_key": "torn"})},
-            {"key_json": {"env": "KEY"}},
-            "keyUnusable",
-        ),
-        ({}, {"key_file": "nowhere.json"}, "keyUnusable"),
+        ({"KEY": "{ no JSON"}, {"key_json": {"env": "KEY"}}),
+        ({"KEY": "[]"}, {"key_json": {"env": "KEY"}}),
+        ({"KEY": json.dumps({"type": "service_account", "private_key": "torn"})}, {"key_json": {"env": "KEY"}}),
+        ({}, {"key_file": "nowhere.json"}),
     ],
 )
 def test_the_check_finds_a_key_that_is_missing_or_torn(
-    tmp_path: Path, environment: Mapping[str, str], options: dict[str, object], code: str
+    tmp_path: Path, environment: Mapping[str, str], options: dict[str, object]
 ) -> None:
     failure = declared(**options).open(Surroundings(tmp_path, environment)).check()
     assert failure is not None
-    assert (failure.whose, failure.code, "torn" in str(failure)) == ("customer", code, False)
+    assert (failure.whose, failure.code, "torn" in str(failure)) == ("customer", "keyUnusable", False)
+
+
+def test_the_check_names_the_variable_of_a_key_that_is_not_set(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="NOT_SET: is not set"):
+        declared(key_json={"env": "NOT_SET"}).open(Surroundings(tmp_path)).check()
 
 
 def test_a_missing_extra_names_the_pip_command() -> None:
     lines = [
         "import sys; sys.modules['dagster_gcp'] = None",
         "from pathlib import Path",
+        "from ctexport_dagster.core.errors import ConfigurationError",
         "from ctexport_dagster.core.surroundings import Surroundings",
         "from ctexport_dagster.resources.gcs.declaration import GcsDestination",
-        f"print(GcsDestination.model_validate({DECLARED!r}).open(Surroundings(Path())).check())",
+        f"opened = GcsDestination.model_validate({DECLARED!r}).open(Surroundings(Path()))",
+        "try:",
+        "    opened.check()",
+        "except ConfigurationError as error:",
+        "    print(error)",
     ]
     assert 'pip install "ctexport-dagster[gcs]"' in in_another_process(lines)
 

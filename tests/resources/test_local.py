@@ -1,14 +1,17 @@
 """The local disk: whole files or none, never outside the folder, never over somebody else's file."""
 
+import errno
 import hashlib
 import os
 import resource
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
+from disk_calls import DiskCalls, is_folder
 from pydantic import ValidationError
 
 from ctexport_dagster.core.destination import Upload
@@ -107,6 +110,41 @@ def test_a_staged_file_that_is_not_as_planned_never_appears(tmp_path: Path) -> N
     planned.path.write_bytes(CONTENT[:-1] + b"?")
     assert refusal(disk(tmp_path), planned) == ("ours", "staging")
     assert files_under(tmp_path / "exports") == []
+
+
+@dataclass
+class ForgetfulDisk(DiskCalls):
+    """A disk whose first sync of a folder fails: the file has its name, but not for certain."""
+
+    synced: list[str] = field(default_factory=list)
+
+    def fsync(self, fd: int) -> None:
+        self.synced.append("folder" if is_folder(fd) else "file")
+        if self.synced.count("folder") == 1 and is_folder(fd):
+            raise OSError(errno.EIO, "")
+
+
+@pytest.mark.req("B2")
+def test_a_name_that_was_not_made_durable_is_so_by_the_next_try(tmp_path: Path) -> None:
+    (tmp_path / "exports").mkdir()
+    forgetful = ForgetfulDisk()
+    put_on = replace(disk(tmp_path), calls=forgetful)
+    assert refusal(put_on, upload(tmp_path, "a")) == ("transient", "EIO")
+    assert put_on.put(replace(upload(tmp_path, "a"), may_lie_there=True)) == "already_there"
+    assert forgetful.synced == ["file", "folder", "folder"]
+
+
+def test_a_canary_leaves_one_marked_file(tmp_path: Path) -> None:
+    assert disk(tmp_path).canary() is None
+    assert [name.split("/")[0] for name in files_under(tmp_path / "exports")] == [".ctexport-canary"]
+
+
+@pytest.mark.req("B3")
+def test_reading_without_the_right_says_so(open_folder: Path) -> None:
+    disk(open_folder).put(upload(open_folder, "a"))
+    (open_folder / "exports/a").chmod(0o200)
+    with unprivileged(), pytest.raises(DeliveryError, match="reading is not allowed there"):
+        list(disk(open_folder).read("a"))
 
 
 # Never outside the folder
@@ -228,7 +266,7 @@ def test_a_relative_folder_belongs_to_the_home_and_is_made_on_first_use(tmp_path
 
 @pytest.mark.parametrize("prefix", ["/a", "a/", "../a", "a//b", "."])
 def test_a_prefix_that_leads_elsewhere_is_a_mistake(prefix: str) -> None:
-    with pytest.raises(ValidationError, match="prefix is a sub-folder"):
+    with pytest.raises(ValidationError, match="prefix is a folder"):
         LocalDestination(type="local", name="x", folder="exports", prefix=prefix)
 
 

@@ -65,7 +65,7 @@ def test_every_way_to_log_in_and_to_know_the_server_loads(changes: dict[str, obj
         ({"host_key": None}, "the server's public key in one way"),
         ({"known_hosts": "known_hosts"}, "the server's public key in one way"),
         ({"host_key": []}, "the server's public key in one way"),
-        ({"host_key": "SHA256:abc"}, "pattern"),
+        ({"host_key": "SHA256:abc"}, "on one line"),
         ({"password": "hunter2"}, "never stands in a file"),
         ({"folder": "~/exports"}, "without ~"),
         ({"prefix": "/a"}, "prefix"),

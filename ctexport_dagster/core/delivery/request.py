@@ -29,7 +29,17 @@ class RetryPolicy:
     wait_initial_seconds: float = 0.5
     wait_max_seconds: float = 60.0
     wait_jitter_seconds: float = 1.0
-    timeout_seconds: float = 900.0
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How hard a destination may be pressed: files sent at once, and how one is tried again."""
+
+    parallel: int = 4
+    retries: RetryPolicy = field(default_factory=RetryPolicy)
+
+
+USUAL_PACE = Pace()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -106,7 +106,7 @@ class Sender:
     def _retrying(self, put: Callable[[], object]) -> None:
         caller = stamina.RetryingCaller(
             attempts=self.retries.attempts,
-            timeout=self.retries.timeout_seconds,
+            timeout=None,
             wait_initial=self.retries.wait_initial_seconds,
             wait_max=self.retries.wait_max_seconds,
             wait_jitter=self.retries.wait_jitter_seconds,

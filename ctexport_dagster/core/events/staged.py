@@ -5,8 +5,7 @@ from datetime import date
 import polars as pl
 from pydantic import BaseModel, ConfigDict
 
-from ctexport_dagster.core.manifest import Mode
-from ctexport_dagster.core.staging import StagedColumn, StagedCounts
+from ctexport_dagster.core.staging import ResolvedRows, StagedChunks
 
 KEYS_FILE = "keys.parquet"
 KEYS_SCHEMA: dict[str, pl.DataType] = {"eventName": pl.String(), "map": pl.String(), "key": pl.String()}
@@ -36,26 +35,19 @@ class EventBucket(_Document):
     groups: tuple[EventGroup, ...]
 
 
-class ResolvedEvents(_Document):
+class ResolvedEvents(ResolvedRows):
     """What was staged for one partition. A group of an instance lies in one bucket; buckets come by instance.
 
-    `folder` has each bucket's file (core/resolved_file.py's Arrow IPC form) and `keys.parquet`.
+    The attempt's folder has each bucket's file (core/resolved_file.py) and `keys.parquet`. `columns` is the export's
+    column plan: identity, all_identities, clevertapId, preference and groups.
     """
 
-    attempt: str
-    mode: Mode
-    content_version: str
-    configuration_version: str
-    columns: tuple[StagedColumn, ...]
-    """The export's column plan: identity, all_identities, clevertapId, clevertapIds, preference, groups."""
-    warnings: tuple[str, ...]
     zone: str
     """The export's time zone: that of `day`, and of `ts` in text formats."""
     buckets: tuple[EventBucket, ...]
-    rows: StagedCounts
     late: int
     """How many of the events happened before the window in which they arrived."""
-    lake_version: int
-    lake_state: str
-    upstream_runs: tuple[str, ...]
-    run_id: str
+
+
+class EventChunks(StagedChunks[ResolvedEvents]):
+    """The chunks of events, by instance, event name and day, then index."""

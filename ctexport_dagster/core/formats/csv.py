@@ -27,11 +27,11 @@ class CsvFormat:
         self._style = declared.style
         self._columns = plan.columns
         self.fixed_bytes = len(plan.columns) + 1
-        self.head = _csv(pl.DataFrame(schema=dict.fromkeys(plan.headers, pl.String)), has_header=True).tobytes()
+        self.head = csv_bytes(pl.DataFrame(schema=dict.fromkeys(plan.headers, pl.String)), has_header=True).tobytes()
 
     def rows(self, frame: pl.DataFrame) -> Rows:
         fields = [self._field(column, frame[column.key]) for column in self._columns]
-        return Rows(_csv(pl.DataFrame(fields), has_header=False), frame.height)
+        return Rows(csv_bytes(pl.DataFrame(fields), has_header=False), frame.height)
 
     def tail(self, row_groups: Sequence[RowGroup]) -> bytes:
         return b""
@@ -44,7 +44,8 @@ class CsvFormat:
         return json_arrays(values) if column.is_list else values
 
 
-def _csv(frame: pl.DataFrame, *, has_header: bool) -> memoryview:
+def csv_bytes(frame: pl.DataFrame, *, has_header: bool) -> memoryview:
+    """A frame's rows, and its header where wanted, as RFC 4180 has them."""
     buffer = io.BytesIO()
     frame.write_csv(buffer, include_header=has_header, line_terminator=_ROW_END, datetime_format=TIMESTAMP_PATTERN)
     return buffer.getbuffer()

@@ -6,7 +6,7 @@ to block. Source: RFC 1951, RFC 1952; REQUIREMENTS P11.
 """
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -36,7 +36,8 @@ class Packed:
 class Packing(Protocol):
     """How a file's parts become its delivered bytes: `header`, each part packed, `trailer` of all of them."""
 
-    header: bytes
+    @property
+    def header(self) -> bytes: ...
 
     def pack(self, raw: memoryview) -> Packed:
         """One part. Called from several threads at once."""
@@ -52,10 +53,10 @@ class Packing(Protocol):
 
 
 def open_packing(declared: Format) -> Packing:
-    """What the declared format is delivered in: gzip, or nothing for a Parquet file that isn't to be wrapped."""
-    if declared.type == "parquet" and declared.wrap == "none":
+    """What the declared format is delivered in: gzip, or nothing, as its extension says."""
+    if not declared.extension.endswith(".gz"):
         return Plain()
-    return SmallGzip() if declared.compression == "small" else FastGzip()
+    return Gzip(_small if declared.compression == "small" else _fast)
 
 
 class Plain:
@@ -73,11 +74,15 @@ class Plain:
         return raw_bytes
 
 
-class _Gzip:
-    header = _HEADER
+@dataclass(frozen=True)
+class Gzip:
+    """One gzip member; `deflate` gives a block as raw deflate that a sync flush ends."""
+
+    deflate: Callable[[memoryview], bytes]
+    header: bytes = _HEADER
 
     def pack(self, raw: memoryview) -> Packed:
-        return Packed(memoryview(self._deflated(raw)), len(raw), isal_zlib.crc32(raw))
+        return Packed(memoryview(self.deflate(raw)), len(raw), isal_zlib.crc32(raw))
 
     def trailer(self, parts: Sequence[Packed]) -> bytes:
         crc = raw_bytes = 0
@@ -90,21 +95,14 @@ class _Gzip:
         """Deflate stores what it can't compress, in blocks with 5 bytes of overhead for 16 KB or more."""
         return raw_bytes + raw_bytes // 1000 + 64
 
-    def _deflated(self, raw: memoryview) -> bytes:
-        raise NotImplementedError
 
-
-class FastGzip(_Gzip):
+def _fast(raw: memoryview) -> bytes:
     """ISA-L, level 2: an eighth of zlib's time for files less than a tenth larger; level 1 is no faster."""
-
-    def _deflated(self, raw: memoryview) -> bytes:
-        stream = isal_zlib.compressobj(2, zlib.DEFLATED, _RAW_DEFLATE)
-        return stream.compress(raw) + stream.flush(zlib.Z_SYNC_FLUSH)
+    stream = isal_zlib.compressobj(2, zlib.DEFLATED, _RAW_DEFLATE)
+    return stream.compress(raw) + stream.flush(zlib.Z_SYNC_FLUSH)
 
 
-class SmallGzip(_Gzip):
+def _small(raw: memoryview) -> bytes:
     """zlib-ng, level 6: zlib's size in less than half its time."""
-
-    def _deflated(self, raw: memoryview) -> bytes:
-        stream = zlib_ng.compressobj(6, zlib.DEFLATED, _RAW_DEFLATE)
-        return stream.compress(raw) + stream.flush(zlib.Z_SYNC_FLUSH)
+    stream = zlib_ng.compressobj(6, zlib.DEFLATED, _RAW_DEFLATE)
+    return stream.compress(raw) + stream.flush(zlib.Z_SYNC_FLUSH)

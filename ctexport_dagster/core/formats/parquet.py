@@ -10,6 +10,7 @@ consumers use. Source: REQUIREMENTS P11, P21, P30, P31.
 """
 
 from collections.abc import Sequence
+from typing import Literal
 
 import polars as pl
 import pyarrow as pa
@@ -30,6 +31,9 @@ _COMPAT = pl.CompatLevel.oldest()
 _VALUE_BYTES = {"clevertap": 32, "typed": 24}
 """What a value takes beside itself while its row group is built (members, keys, indexes; offsets, copies): with many
 columns of short texts it is most of the memory."""
+
+LeafColumns = Literal[True] | list[str]
+"""Paths of leaf columns, or all."""
 
 
 class ParquetFormat:
@@ -55,25 +59,30 @@ class ParquetFormat:
         return footer_of(self._empty_file, row_groups)
 
     def _file(self, frame: pl.DataFrame) -> memoryview:
-        """A Parquet file of one row group; of none for a frame without rows.
+        """The rows as a file by themselves.
 
         A dictionary pays for keys, which repeat, not for the mixed texts of a union; nobody asks for its statistics.
         """
         table = self._table(self._plan, frame, as_string=self._as_string)
         dictionaries = True if self._is_typed else [f"{section}.key_value.key" for section in SECTIONS]
         statistics = True if self._is_typed else ["identity"]
-        sink = pa.BufferOutputStream()
-        with parquet.ParquetWriter(
-            sink,
-            table.schema,
-            compression=self._codec,
-            use_dictionary=dictionaries,  # pyright: ignore[reportArgumentType]  (its stub knows bool alone)
-            write_statistics=statistics,  # pyright: ignore[reportArgumentType]
-            store_schema=False,
-        ) as writer:
-            if frame.height:
-                writer.write_table(table, row_group_size=frame.height)
-        return memoryview(sink.getvalue()).cast("B")
+        return parquet_file(table, self._codec, dictionaries, statistics)
+
+
+def parquet_file(table: pa.Table, codec: str, dictionaries: LeafColumns, statistics: LeafColumns) -> memoryview:
+    """A Parquet file of one row group, or of none for a table without rows; which leaf columns get what."""
+    sink = pa.BufferOutputStream()
+    with parquet.ParquetWriter(
+        sink,
+        table.schema,
+        compression=codec,
+        use_dictionary=dictionaries,  # pyright: ignore[reportArgumentType]  (its stub knows bool alone)
+        write_statistics=statistics,  # pyright: ignore[reportArgumentType]
+        store_schema=False,
+    ) as writer:
+        if table.num_rows:
+            writer.write_table(table, row_group_size=table.num_rows)
+    return memoryview(sink.getvalue()).cast("B")
 
 
 def union_table(plan: ColumnPlan, frame: pl.DataFrame, *, as_string: bool) -> pa.Table:
@@ -86,22 +95,24 @@ def union_table(plan: ColumnPlan, frame: pl.DataFrame, *, as_string: bool) -> pa
         chosen = plan.of_role(*roles)
         if not chosen:
             continue
-        slots = [_slot(column, frame[column.key], as_string=as_string) for column in chosen]
+        slots = [slot_of(column, frame[column.key], as_string=as_string) for column in chosen]
         match section:
             case "profileIdentities":
                 columns[section] = identity_maps(slots)
             case "commPrefs":
-                columns[section] = preference_maps(slots, _groups_place(chosen))
+                columns[section] = preference_maps(slots, groups_place(chosen))
             case _:
                 columns[section] = union_maps(slots)
     return pa.table(columns)
 
 
-def _groups_place(columns: Sequence[OutputColumn]) -> int | None:
+def groups_place(columns: Sequence[OutputColumn]) -> int | None:
+    """The place of the subscription groups among the columns; None without them."""
     return next((place for place, column in enumerate(columns) if column.role == "groups"), None)
 
 
-def _slot(column: OutputColumn, values: pl.Series, *, as_string: bool) -> Slot:
+def slot_of(column: OutputColumn, values: pl.Series, *, as_string: bool) -> Slot:
+    """A column as an entry of its section's maps."""
     key = entry_key(column)
     if column.role == "clevertapIds":
         return Slot(key, values)
@@ -115,10 +126,11 @@ def _slot(column: OutputColumn, values: pl.Series, *, as_string: bool) -> Slot:
 
 def typed_table(plan: ColumnPlan, frame: pl.DataFrame, *, as_string: bool) -> pa.Table:
     """The columns of the style `typed`, by header."""
-    return pa.table({c.header: _typed_column(c, frame[c.key], as_string=as_string) for c in plan.columns})
+    return pa.table({c.header: typed_column(c, frame[c.key], as_string=as_string) for c in plan.columns})
 
 
-def _typed_column(column: OutputColumn, values: pl.Series, *, as_string: bool) -> pa.Array:
+def typed_column(column: OutputColumn, values: pl.Series, *, as_string: bool) -> pa.Array:
+    """A column of the plan in its own type."""
     if column.role == "device":
         return pa.StructArray.from_arrays(
             [values.to_arrow(compat_level=_COMPAT)], names=["token"], mask=pa.array(values.is_null().to_numpy())

@@ -53,14 +53,17 @@ class RecordLayout:
 
     def joined(self, values: Mapping[str, pl.Series]) -> memoryview:
         """The records, one after the other; `values` are escaped texts (String) and Booleans, by the entries' keys."""
+        return text_bytes(self.records(values))
+
+    def records(self, values: Mapping[str, pl.Series]) -> pl.Series:
+        """The records (String); `values` as for `joined`."""
         states = {key: _states(series) for key, series in values.items()}
         count = len(next(iter(values.values())))
         columns = [
             (part.texts(states, count) if isinstance(part, _Seam) else values[part]).alias(str(place))
             for place, part in enumerate(self._parts)
         ]
-        records = pl.DataFrame(columns).select(pl.concat_str(pl.all(), ignore_nulls=True).alias("record"))
-        return text_bytes(records["record"])
+        return pl.DataFrame(columns).select(pl.concat_str(pl.all(), ignore_nulls=True).alias("record"))["record"]
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ Source: https://github.com/apache/parquet-format/blob/master/src/main/thrift/par
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from ctexport_dagster.core.formats.thrift import (
     I16,
@@ -38,33 +39,50 @@ _OFFSET_GROWTH = 5
 
 @dataclass(frozen=True)
 class RowGroup:
-    """The footer's record of one row group, as in a file of its own."""
+    """A row group as in a file of its own, read when it is asked for: `ending` is what that file ends with."""
 
-    record: ThriftStruct
     content_bytes: int
-    row_count: int
-    footer_bytes: int
-    """What it takes in a footer, at most."""
+    ending: bytes
+
+    @cached_property
+    def record(self) -> ThriftStruct:
+        """The footer's record of it."""
+        (record,) = _items(self._footer[_FILE_ROW_GROUPS].value)
+        assert isinstance(record, dict)
+        return record
+
+    @cached_property
+    def row_count(self) -> int:
+        row_count = self._footer[_FILE_ROW_COUNT].value
+        assert isinstance(row_count, int)
+        return row_count
+
+    @cached_property
+    def footer_bytes(self) -> int:
+        """What it takes in a footer, at most."""
+        columns = _items(self.record[_GROUP_COLUMNS].value)
+        return len(encode_struct(self.record)) + _OFFSET_GROWTH * (2 + 4 * len(columns))
+
+    @cached_property
+    def _footer(self) -> ThriftStruct:
+        return decode_struct(self.ending[: -len(MAGIC) - 4])
 
 
 def lifted(file: memoryview) -> tuple[memoryview, RowGroup]:
     """The content and the record of the one row group of a Parquet file without page indexes and bloom filters."""
     footer_start = len(file) - 8 - int.from_bytes(file[-8:-4], "little")
-    footer = decode_struct(bytes(file[footer_start:-8]))
     content = file[len(MAGIC) : footer_start]
-    (record,) = _items(footer[_FILE_ROW_GROUPS].value)
-    assert isinstance(record, dict)
-    room = len(encode_struct(record)) + _OFFSET_GROWTH * (2 + 4 * len(_items(record[_GROUP_COLUMNS].value)))
-    row_count = footer[_FILE_ROW_COUNT].value
-    assert isinstance(row_count, int)
-    return content, RowGroup(record, len(content), row_count, room)
+    return content, RowGroup(len(content), bytes(file[footer_start:]))
 
 
 def footer_of(empty_file: memoryview, row_groups: Sequence[RowGroup]) -> bytes:
     """The end of a Parquet file that holds these row groups right after its magic bytes.
 
-    `empty_file` is a whole file of the same schema without rows: the footer is its, with the row groups.
+    `empty_file` is a whole file of the same schema without rows: the footer is its, with the row groups. A single one
+    ends as it did in a file of its own.
     """
+    if len(row_groups) == 1:
+        return row_groups[0].ending
     footer = decode_struct(bytes(empty_file[len(MAGIC) : -8]))
     records: list[ThriftValue] = []
     offset = 0

@@ -9,9 +9,8 @@ from ctexport_dagster.core.normalise.forced import as_declared
 from ctexport_dagster.core.normalise.refusals import Refusals
 from ctexport_dagster.core.normalise.values import Reading, beyond_exact, cast_exactly, read_values
 from ctexport_dagster.core.quarantine import Reason
-from ctexport_dagster.core.schema import Field, Role, SourceSchema, ValueType, widened
+from ctexport_dagster.core.schema import Field, FieldKey, Role, SourceSchema, ValueType, widened
 
-_Key = tuple[Role, str]
 _NUMBERS = {ValueType.INTEGER, ValueType.FLOAT32, ValueType.FLOAT64}
 
 
@@ -26,10 +25,15 @@ def read_field(raw: pl.Series, declared: ValueType | None, zone: ZoneInfo) -> Re
 class FieldTypes:
     """What each field's values are, from the schema before the partition and the partition's own rows so far."""
 
-    def __init__(self, known: SourceSchema) -> None:
-        self._types: dict[_Key, ValueType] = {(field.role, field.name): field.type for field in known.fields}
-        self._present: dict[_Key, ValueType] = {}
-        self._held_wide_integers: set[_Key] = set()
+    def __init__(self, known: SourceSchema, wide: frozenset[FieldKey]) -> None:
+        self._types: dict[FieldKey, ValueType] = {(field.role, field.name): field.type for field in known.fields}
+        self._present: dict[FieldKey, ValueType] = {}
+        self._held_wide_integers: set[FieldKey] = set(wide)
+
+    @property
+    def wide_integers(self) -> frozenset[FieldKey]:
+        """The fields that hold, or held before, integers which no float64 can hold: they stay integers."""
+        return frozenset(self._held_wide_integers)
 
     @property
     def present(self) -> tuple[Field, ...]:
@@ -43,7 +47,7 @@ class FieldTypes:
 
         `readings` are those of the raw `columns`; the rows whose values contradict the field's type are refused.
         """
-        key: _Key = (role, name)
+        key: FieldKey = (role, name)
         self._present.setdefault(key, ValueType.UNKNOWN)
         fitting = [
             (column, reading)
@@ -63,7 +67,7 @@ class FieldTypes:
         self._remember(key, settled, values)
         return values.alias(Field(role, name, settled).column)
 
-    def _admits(self, key: _Key, name: str, column: str, reading: Reading, refusals: Refusals) -> bool:
+    def _admits(self, key: FieldKey, name: str, column: str, reading: Reading, refusals: Refusals) -> bool:
         """Whether a reading's type goes with the field's, which it may widen; else its rows are refused."""
         given = reading.values.is_not_null()
         if not (given & ~refusals.rows).any():
@@ -75,7 +79,7 @@ class FieldTypes:
         self._types[key] = wider
         return True
 
-    def _remember(self, key: _Key, settled: ValueType, values: pl.Series) -> None:
+    def _remember(self, key: FieldKey, settled: ValueType, values: pl.Series) -> None:
         self._present[key] = settled
         if settled == ValueType.INTEGER and (beyond_exact(values) & values.is_not_null()).any():
             self._held_wide_integers.add(key)

@@ -13,7 +13,7 @@ from ctexport_dagster.core.normalise.keys import KEY_NAMES, KeyName, KeyReading,
 from ctexport_dagster.core.normalise.refusals import Refusals
 from ctexport_dagster.core.profile import KEY_COLUMNS, PREFERENCES
 from ctexport_dagster.core.quarantine import Reason
-from ctexport_dagster.core.schema import Field, Role, SourceSchema, ValueType
+from ctexport_dagster.core.schema import Field, FieldKey, Role, SourceSchema, ValueType
 from ctexport_dagster.core.source import RawBatch, SourceDeclaration
 
 
@@ -35,15 +35,19 @@ class Normalised:
 class Normaliser:
     """Brings the batches of one partition to the profile model, in order; `known` is the schema before the partition.
 
+    `wide`: the known fields that hold integers beyond 2^53. Those can't widen to float: it would change them.
+
     A field's type is the known one, else the one that most values of the first batch with any have. Wider numbers widen
     it, anything else contradicts it, and the rows with such values are refused: the other rows go on.
     """
 
-    def __init__(self, declaration: SourceDeclaration, known: SourceSchema) -> None:
+    def __init__(
+        self, declaration: SourceDeclaration, known: SourceSchema, wide: frozenset[FieldKey] = frozenset()
+    ) -> None:
         self._zone = ZoneInfo(declaration.timezone)
         self._instances = declaration.instances
         self._declared: Mapping[str, ValueType] = declaration.types
-        self._types = FieldTypes(known)
+        self._types = FieldTypes(known, wide)
         self._row_count = 0
 
     def normalise(self, raw: RawBatch) -> Normalised:
@@ -69,6 +73,11 @@ class Normaliser:
         The type is that of the widest column that its values stand in; UNKNOWN for a field that held nulls alone.
         """
         return self._types.present
+
+    @property
+    def wide_integers(self) -> frozenset[FieldKey]:
+        """The fields that hold integers beyond 2^53, or that are known to."""
+        return self._types.wide_integers
 
     def _key(self, raw: RawBatch, name: KeyName, refusals: Refusals) -> pl.Series:
         columns = (name, *raw.variants.get(name, ()))

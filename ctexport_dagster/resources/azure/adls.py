@@ -4,9 +4,10 @@ from typing import Literal
 
 from ctexport_dagster.core.surroundings import Surroundings
 from ctexport_dagster.resources.azure.access import Access
-from ctexport_dagster.resources.azure.container import AzureContainer, Writer
+from ctexport_dagster.resources.azure.container import AzureContainer
 from ctexport_dagster.resources.azure.declared import AzureDeclared
 from ctexport_dagster.resources.extras import extra
+from ctexport_dagster.resources.object_store import Connection
 
 
 class AdlsDestination(AzureDeclared):
@@ -18,7 +19,7 @@ class AdlsDestination(AzureDeclared):
         """The destination, ready to take files; touches no network and reads no secret."""
         return AzureContainer(self, surroundings, "dfs", self._connected)
 
-    def _connected(self, access: Access) -> Writer:
+    def _connected(self, access: Access) -> Connection:
         with extra("azure", self.name):
             from ctexport_dagster.resources.azure.adls_client import FileWriter
         return FileWriter.connect(self, access)

@@ -13,16 +13,18 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from azure.core import MatchConditions
-from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoundError
+from azure.core.exceptions import AzureError, HttpResponseError
 from azure.storage.filedatalake import ContentSettings, DataLakeFileClient, DataLakeServiceClient, FileSystemClient
 from dagster_azure.adls2 import ADLS2DefaultAzureCredential, ADLS2Key, ADLS2Resource, ADLS2SASToken
 
 from ctexport_dagster.core.destination import PutOutcome, Upload
-from ctexport_dagster.core.failure import Failure
+from ctexport_dagster.core.failure import STAGED_FILE_CHANGED, Failure
 from ctexport_dagster.resources.azure.access import Access
 from ctexport_dagster.resources.azure.adls import AdlsDestination
+from ctexport_dagster.resources.azure.declared import ClientOptions
 from ctexport_dagster.resources.azure.errors import code_of, failure_of, hush_signatures
-from ctexport_dagster.resources.azure.failures import AZURE, CHANGED, DAMAGED, EXISTS
+from ctexport_dagster.resources.azure.failures import AZURE, DAMAGED, EXISTS
+from ctexport_dagster.resources.azure.reading import blocks
 from ctexport_dagster.resources.azure.span import Span
 from ctexport_dagster.resources.keys_as_paths import part_name
 
@@ -31,26 +33,18 @@ _NOTHING_THERE = frozenset({"ConditionNotMet", "PathNotFound", "BlobNotFound"})
 
 
 class WritingLake(ADLS2Resource):
-    """dagster-azure's resource with what it lacks: an endpoint, timeouts, no retries of its own, a clean repr."""
+    """dagster-azure's resource with an endpoint, a repr that hides the secret, and options for its client."""
 
     endpoint: str
-    connect_timeout_seconds: float
-    read_timeout_seconds: float
 
     def __repr__(self) -> str:
         return f"WritingLake(storage_account={self.storage_account!r}, endpoint={self.endpoint!r})"
 
     __str__ = __repr__
 
-    def new_client(self) -> DataLakeServiceClient:
-        """A client to keep. Transient failures are tried again by core/sending.py, for the whole file."""
-        return DataLakeServiceClient(
-            self.endpoint,
-            credential=self._raw_credential,
-            retry_total=0,
-            connection_timeout=self.connect_timeout_seconds,
-            read_timeout=self.read_timeout_seconds,
-        )
+    def new_client(self, options: ClientOptions) -> DataLakeServiceClient:
+        """A client to keep."""
+        return DataLakeServiceClient(self.endpoint, credential=self._raw_credential, **options)
 
 
 @dataclass(frozen=True)
@@ -68,15 +62,14 @@ class FileWriter:
             storage_account=declared.storage_account,
             credential=_credential(access),
             endpoint=access.endpoint,
-            connect_timeout_seconds=declared.connect_timeout_seconds,
-            read_timeout_seconds=declared.read_timeout_seconds,
         )
-        return cls(resource.new_client().get_file_system_client(declared.container), declared.container)
+        client = resource.new_client(declared.client_options)
+        return cls(client.get_file_system_client(declared.container), declared.container)
 
     def put(self, name: str, upload: Upload) -> PutOutcome | Failure:
         whole = Span.whole(upload.path)
         if whole.length != upload.bytes:
-            return CHANGED
+            return STAGED_FILE_CHANGED
         part = self.files.get_file_client(_beside(name, upload.attempt))
         try:
             if not _write(part, whole):
@@ -99,13 +92,8 @@ class FileWriter:
             return failure_of(error)
         return None
 
-    def read(self, name: str) -> Iterator[bytes] | Failure | None:
-        try:
-            return self.files.get_file_client(name).download_file().chunks()
-        except ResourceNotFoundError:
-            return None
-        except AzureError as error:
-            return failure_of(error)
+    def read(self, name: str) -> Iterator[bytes | Failure]:
+        return blocks(name, lambda: self.files.get_file_client(name).download_file())
 
     def _rename(self, part: DataLakeFileClient, name: str, *, replaces: bool) -> None:
         """The client decodes the name of what it renames, though nothing encoded it: a % would be lost."""

@@ -6,9 +6,10 @@ from pydantic import Field
 
 from ctexport_dagster.core.surroundings import Surroundings
 from ctexport_dagster.resources.azure.access import Access
-from ctexport_dagster.resources.azure.container import AzureContainer, Writer
+from ctexport_dagster.resources.azure.container import AzureContainer
 from ctexport_dagster.resources.azure.declared import AzureDeclared
 from ctexport_dagster.resources.extras import extra
+from ctexport_dagster.resources.object_store import Connection
 
 
 class AzureBlobDestination(AzureDeclared):
@@ -24,7 +25,7 @@ class AzureBlobDestination(AzureDeclared):
         """The destination, ready to take files; touches no network and reads no secret."""
         return AzureContainer(self, surroundings, "blob", self._connected)
 
-    def _connected(self, access: Access) -> Writer:
+    def _connected(self, access: Access) -> Connection:
         with extra("azure", self.name):
             from ctexport_dagster.resources.azure.blob_client import BlobWriter
         return BlobWriter.connect(self, access)

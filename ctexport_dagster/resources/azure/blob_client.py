@@ -9,7 +9,7 @@ import base64
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from azure.core.exceptions import AzureError, ResourceNotFoundError
+from azure.core.exceptions import AzureError
 from azure.core.pipeline import PipelineRequest
 from azure.core.rest import HttpRequest
 from azure.storage.blob import BlobClient, BlobServiceClient, ContainerClient, StandardBlobTier
@@ -21,34 +21,27 @@ from dagster_azure.blob import (
 )
 
 from ctexport_dagster.core.destination import PutOutcome, Upload
-from ctexport_dagster.core.failure import Failure
+from ctexport_dagster.core.failure import STAGED_FILE_CHANGED, Failure
 from ctexport_dagster.resources.azure.access import Access
 from ctexport_dagster.resources.azure.blob import AzureBlobDestination
+from ctexport_dagster.resources.azure.declared import ClientOptions
 from ctexport_dagster.resources.azure.errors import code_of, failure_of, hush_signatures
-from ctexport_dagster.resources.azure.failures import AZURE, CHANGED, DAMAGED, EXISTS
+from ctexport_dagster.resources.azure.failures import AZURE, DAMAGED, EXISTS
+from ctexport_dagster.resources.azure.reading import blocks
 from ctexport_dagster.resources.azure.span import Span
 
 
 class WritingBlobStorage(AzureBlobStorageResource):
-    """dagster-azure's resource with what it lacks: timeouts, no retries of its own, a repr without the secret."""
-
-    connect_timeout_seconds: float
-    read_timeout_seconds: float
+    """dagster-azure's resource with a repr that hides the secret, and options for its client."""
 
     def __repr__(self) -> str:
         return f"WritingBlobStorage(account_url={self.account_url!r})"
 
     __str__ = __repr__
 
-    def new_client(self) -> BlobServiceClient:
-        """A client to keep. Transient failures are tried again by core/sending.py, for the whole file."""
-        return BlobServiceClient(
-            self.account_url,
-            credential=self._raw_credential(),
-            retry_total=0,
-            connection_timeout=self.connect_timeout_seconds,
-            read_timeout=self.read_timeout_seconds,
-        )
+    def new_client(self, options: ClientOptions) -> BlobServiceClient:
+        """A client to keep."""
+        return BlobServiceClient(self.account_url, credential=self._raw_credential(), **options)
 
 
 @dataclass(frozen=True)
@@ -64,18 +57,14 @@ class BlobWriter:
     def connect(cls, declared: AzureBlobDestination, access: Access) -> "BlobWriter":
         """Makes the client; no request."""
         hush_signatures()
-        resource = WritingBlobStorage(
-            account_url=access.endpoint,
-            credential=_credential(access),
-            connect_timeout_seconds=declared.connect_timeout_seconds,
-            read_timeout_seconds=declared.read_timeout_seconds,
-        )
-        return cls(resource.new_client().get_container_client(declared.container), declared)
+        resource = WritingBlobStorage(account_url=access.endpoint, credential=_credential(access))
+        client = resource.new_client(declared.client_options)
+        return cls(client.get_container_client(declared.container), declared)
 
     def put(self, name: str, upload: Upload) -> PutOutcome | Failure:
         whole = Span.whole(upload.path)
         if whole.length != upload.bytes:
-            return CHANGED
+            return STAGED_FILE_CHANGED
         md5 = whole.md5()
         replaces = upload.overwrites or name in self._damaged
         try:
@@ -93,13 +82,8 @@ class BlobWriter:
     def discard_unfinished(self, name: str, attempt: str) -> None:
         """Nothing to do: an upload that died left nothing."""
 
-    def read(self, name: str) -> Iterator[bytes] | Failure | None:
-        try:
-            return self.container.download_blob(name).chunks()
-        except ResourceNotFoundError:
-            return None
-        except AzureError as error:
-            return failure_of(error)
+    def read(self, name: str) -> Iterator[bytes | Failure]:
+        return blocks(name, lambda: self.container.download_blob(name))
 
     def _send(self, blob: BlobClient, whole: Span, md5: bytes, *, replaces: bool) -> bytes | None:
         """The MD5 in the answer."""

@@ -1,92 +1,36 @@
-"""An opened Azure container of either kind: addresses, one shared connection, failures as errors, check and canary."""
+"""An opened Azure container of either kind: what its credentials say of themselves, beside the uploads."""
 
-import tempfile
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from hashlib import sha256
-from pathlib import Path
-from threading import Lock
-from typing import Protocol
-from uuid import uuid4
 
-from ctexport_dagster.core.destination import PutOutcome, Upload
-from ctexport_dagster.core.errors import DeliveryError
 from ctexport_dagster.core.failure import Failure
 from ctexport_dagster.core.surroundings import Surroundings
 from ctexport_dagster.resources.azure.access import Access, Service, find_access
 from ctexport_dagster.resources.azure.declared import AzureDeclared
-from ctexport_dagster.resources.key_prefix import prefixed
+from ctexport_dagster.resources.object_store import Connection, ObjectStore
 
-_CANARY = b"written by ctexport check --canary; it can be deleted\n"
-_ALSO_NEEDED: dict[Service, dict[str, str]] = {"blob": {}, "dfs": {"m": "move"}}
-
-
-class Writer(Protocol):
-    """A connection to one container; names have the prefix.
-
-    Failures are given, not raised: an exception raised while one of Azure's is handled would carry that one along, and
-    with it the URL of the request and its signature.
-    """
-
-    def put(self, name: str, upload: Upload) -> PutOutcome | Failure: ...
-
-    def discard_unfinished(self, name: str, attempt: str) -> Failure | None: ...
-
-    def read(self, name: str) -> Iterator[bytes] | Failure | None:
-        """The bytes under a name; None where nothing lies there."""
-        ...
+_ALSO_NEEDED: Mapping[Service, Mapping[str, str]] = {"blob": {}, "dfs": {"m": "move"}}
 
 
-@dataclass(eq=False)
-class AzureContainer:
-    """Takes files with the rights to write alone; a file appears there whole or not at all. Threads may share it."""
+class AzureContainer(ObjectStore):
+    """A container with the rights to write alone. `connect` makes the connection of its service."""
 
-    declared: AzureDeclared
-    surroundings: Surroundings
-    service: Service
-    _connect: Callable[[Access], Writer] = field(repr=False)
-    _kept: Writer | None = field(init=False, repr=False, default=None)
-    _lock: Lock = field(init=False, repr=False, default_factory=Lock)
+    def __init__(
+        self,
+        declared: AzureDeclared,
+        surroundings: Surroundings,
+        service: Service,
+        connect: Callable[[Access], Connection],
+    ) -> None:
+        self._declared = declared
+        self._surroundings = surroundings
+        self._service: Service = service
+        super().__init__(declared.place(service), declared.prefix, lambda: connect(self._access()))
 
-    def address(self, key: str) -> str:
-        return f"{self.declared.place(self.service)}/{self._name(key)}"
-
-    def put(self, upload: Upload) -> PutOutcome:
-        """Uploads one file; where one lies there already, it is taken for ours if the plan says that it may be.
-
-        Raises:
-            DeliveryError: Azure refuses, can't be reached, or stored something else.
-            ConfigurationError: the extra is missing, or the variable of the secret isn't set.
-        """
-        outcome = self._writer().put(self._name(upload.key), upload)
-        if isinstance(outcome, Failure):
-            raise DeliveryError(f"Writing {self.address(upload.key)}", outcome)
-        return outcome
-
-    def discard_unfinished(self, key: str, attempt: str) -> None:
-        """Empties what an attempt that died left under a temporary name, where the kind has such names.
-
-        Raises:
-            DeliveryError: Azure refuses, or can't be reached.
-        """
-        failure = self._writer().discard_unfinished(self._name(key), attempt)
-        if failure:
-            raise DeliveryError(f"Tidying up beside {self.address(key)}", failure)
-
-    def read(self, key: str) -> Iterator[bytes]:
-        """The bytes under a key, for `ctexport verify` alone; it takes the right to read.
-
-        Raises:
-            FileNotFoundError: nothing lies there.
-            DeliveryError: reading isn't allowed, or failed.
-        """
-        found = self._writer().read(self._name(key))
-        if found is None:
-            raise FileNotFoundError(self.address(key))
-        if isinstance(found, Failure):
-            raise DeliveryError(f"Reading {self.address(key)}", found)
-        return found
+    @property
+    def dated_by(self) -> str:
+        """Where requests go."""
+        return self._access().endpoint
 
     def check(self) -> Failure | None:
         """Why nothing could be written, as far as it shows without a request: what the SAS token says of itself.
@@ -94,34 +38,9 @@ class AzureContainer:
         Raises:
             ConfigurationError: the extra is missing, or the variable of the secret isn't set or holds something else.
         """
-        access = find_access(self.declared, self.surroundings.environment, self.service)
-        self._writer()
-        return access.shortcoming(datetime.now(UTC), _ALSO_NEEDED[self.service])
+        access = self._access()
+        self.connection()
+        return access.shortcoming(datetime.now(UTC), _ALSO_NEEDED[self._service])
 
-    def canary(self) -> Failure | None:
-        """Writes one tiny file under `.ctexport-canary/`, never the same twice; why it couldn't, else None.
-
-        Raises:
-            ConfigurationError: as `check`.
-        """
-        attempt = uuid4().hex
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder, "canary")
-            path.write_bytes(_CANARY)
-            key, digest = f".ctexport-canary/{attempt}", sha256(_CANARY).hexdigest()
-            try:
-                self.put(Upload(path, key, len(_CANARY), digest, attempt, overwrites=False))
-            except DeliveryError as error:
-                return error.failure
-        return None
-
-    def _name(self, key: str) -> str:
-        return prefixed(self.declared.prefix, key)
-
-    def _writer(self) -> Writer:
-        """The one connection that all uploads share, made by whoever needs it first."""
-        with self._lock:
-            if self._kept is None:
-                access = find_access(self.declared, self.surroundings.environment, self.service)
-                self._kept = self._connect(access)
-            return self._kept
+    def _access(self) -> Access:
+        return find_access(self._declared, self._surroundings.environment, self._service)

@@ -1,27 +1,28 @@
 """What the two Azure kinds declare alike: account, container, and one of five ways to be let in."""
 
-from typing import Annotated
+from typing import TypedDict
 
 from pydantic import Field, model_validator
 
-from ctexport_dagster.core.declared import Declared
 from ctexport_dagster.core.secret import Secret
-from ctexport_dagster.resources.key_prefix import KeyPrefix
-
-Seconds = Annotated[float, Field(gt=0, le=3600)]
+from ctexport_dagster.resources.declared_destination import DeclaredCloud
 
 
-class AzureDeclared(Declared):
+class ClientOptions(TypedDict):
+    """What Azure's clients take; times in seconds."""
+
+    retry_total: int
+    connection_timeout: float
+    read_timeout: float
+
+
+class AzureDeclared(DeclaredCloud):
     """A container of a storage account. Of the credentials, one at most; none means the machine's own identity."""
 
-    name: str
-    description: str | None = None
     storage_account: str = Field(pattern="^[a-z0-9]{3,24}$")
     """The account's name, without a domain."""
     container: str = Field(pattern=r"^(\$web|[a-z0-9](-?[a-z0-9]){2,62})$")
     """The container's name; ADLS calls it a file system."""
-    prefix: KeyPrefix = ""
-    """Stands before every key, as a folder: exports/daily."""
     sas_token: Secret | None = None
     """A shared access signature: what stands behind the ? of a SAS URL."""
     sas_url: Secret | None = None
@@ -35,9 +36,6 @@ class AzureDeclared(Declared):
     endpoint_url: str | None = Field(default=None, pattern=r"^https?://[^?@\s]+$")
     """Instead of the account's own: a private endpoint, or an emulator's with the account in its path."""
     parallel_uploads: int = Field(default=4, ge=1, le=32)
-    connect_timeout_seconds: Seconds = 10
-    read_timeout_seconds: Seconds = 60
-    """The longest silence of the service that is borne; an upload that makes progress may take longer."""
 
     @model_validator(mode="after")
     def _is_let_in_by_one_way(self) -> "AzureDeclared":
@@ -48,6 +46,15 @@ class AzureDeclared(Declared):
         if not given and (self.endpoint_url or "").startswith("http:"):
             raise ValueError("the machine's own identity is sent over https alone: mend endpoint_url")
         return self
+
+    @property
+    def client_options(self) -> ClientOptions:
+        """What dagster-azure's clients lack: timeouts, and no tries of their own, for core/sending.py tries again."""
+        return {
+            "retry_total": 0,
+            "connection_timeout": self.connect_timeout_seconds,
+            "read_timeout": self.read_timeout_seconds,
+        }
 
     @property
     def warnings(self) -> tuple[str, ...]:

@@ -203,14 +203,6 @@ AZURE = FailureTable(
 )
 """A clock that is wrong is ours: the customer's key is good. A 409 without a code says nothing, and is ours as well."""
 
-CHANGED = Failure(
-    whose="ours",
-    code="staging",
-    happened="the staged file changed before it was sent",
-    cause="something else writes into the staging folder",
-    fix="Materialize formatted_chunks of this partition again, then deliver",
-)
-
 
 def expired(when: str, status: int | None = None) -> Failure:
     """A SAS token past its end; `when` as `on 1 Nov 2026 at 12:00 UTC`."""

@@ -1,4 +1,4 @@
-"""The demo source: made-up profiles for any partition, the same ones each time, without any file."""
+"""The demo source: made-up profiles and events for any partition, the same ones each time, without any file."""
 
 import hashlib
 import json
@@ -11,14 +11,18 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
+from ctexport_dagster.core.events.source import EventInput, RawEvents
 from ctexport_dagster.core.interval import DAILY_HOURS, Cadence, Interval
-from ctexport_dagster.core.source import ProfileInput, RawBatch, Source, SourceDeclaration
+from ctexport_dagster.core.source import ProfileInput, RawBatch, RowsWithoutId, SourceDeclaration
 from ctexport_dagster.core.surroundings import Surroundings
+from ctexport_dagster.resources.demo.events import Happenings, event_frame
 from ctexport_dagster.resources.demo.history import History, Population, Steps, history
 from ctexport_dagster.resources.demo.profiles import profile_frame
 
 GENERATION = 1
 """Raise it with every change of what is made up: it stands in the fingerprint."""
+EVENT_GENERATION = 1
+"""The same for events."""
 BAD_ROWS = 3
 """Rows without a clevertapId that end each partition, so that the quarantine has something to show."""
 _BATCH_ROWS = 20_000
@@ -27,22 +31,36 @@ _ODD_EVERY = 9_973
 
 
 class DemoSource(SourceDeclaration):
-    """Declares made-up profiles: `profiles` on the first day, a tenth of `daily_changes` of that more each day."""
+    """Declares made-up people, and what they do.
+
+    There are `profiles` of them on the first day, a tenth of `daily_changes` of that more each day.
+    """
 
     type: Literal["demo"] = "demo"
     profiles: int = Field(default=100_000, ge=1, le=100_000_000)
     seed: int = Field(default=1, ge=0, lt=2**32)
     daily_changes: float = Field(default=0.02, ge=0, le=0.5)
     """The share of the profiles that change on a day."""
+    daily_events: int = Field(default=20_000, ge=0, le=100_000_000)
+    """The events of a day; 0 for none at all."""
+    rows_without_id: RowsWithoutId = "ignore"
+    """Its rows without an id are nobody's."""
 
-    def open(self, surroundings: Surroundings) -> Source:
+    @property
+    def has_events(self) -> bool:
+        return self.daily_events > 0
+
+    def open(self, surroundings: Surroundings) -> "Demo":
         """The source; they have no part in it."""
         return Demo(self)
 
 
 @dataclass(frozen=True)
 class Demo:
-    """Made-up profiles, as a `Source`. As a snapshot: everyone alive; as changes: whoever the window touched."""
+    """Made-up profiles and events, as a `Source` and an `EventSource`.
+
+    Profiles as a snapshot: everyone alive; as changes: whoever the window touched.
+    """
 
     declaration: DemoSource
 
@@ -54,6 +72,20 @@ class Demo:
             places=(f"demo:{partition}",),
             batches=lambda: self._batches(cadence, step),
             row_estimate=self._row_estimate(step),
+        )
+
+    def events(self, partition: str, window: Interval) -> EventInput:
+        """The events of one partition, of people born by then. It is never missing."""
+        declared, step = self.declaration, step_of(self.declaration.cadence, window)
+        people = self._population.count(step)
+        count = declared.daily_events * declared.every // DAILY_HOURS
+        shaping = {"profiles", "seed", "daily_changes", "daily_events", "every", "timezone", "start"}
+        shape = [EVENT_GENERATION, step, declared.model_dump(mode="json", include=shaping)]
+        return EventInput(
+            fingerprint=hashlib.sha256(json.dumps(shape, sort_keys=True).encode()).hexdigest(),
+            places=(f"demo:{partition}:events",),
+            batches=lambda: _event_batches(Happenings(declared.seed, step, people, window), count),
+            row_estimate=count,
         )
 
     @property
@@ -95,6 +127,15 @@ class Demo:
         leaving = past.is_deletion & (past.departures == past.step)
         touched = (past.touched == past.step) & ~gone
         return frame.with_columns(deleted=pl.Series(leaving)).filter(pl.Series(touched | leaving))
+
+
+def _event_batches(what: Happenings, count: int) -> Iterator[RawEvents]:
+    """The events, and one at the end that tells nothing of itself, for the quarantine."""
+    for first in range(0, count, _BATCH_ROWS):
+        numbers = np.arange(first, min(first + _BATCH_ROWS, count), dtype=np.uint64)
+        yield RawEvents(event_frame(what, numbers), origin="demo:events", numbers=pl.Series(numbers))
+    nameless = pl.DataFrame({"ts": [what.window.start], "eventName": pl.Series([None], dtype=pl.String)})
+    yield RawEvents(nameless, origin="demo:bad events", numbers=pl.Series([0], dtype=pl.UInt64))
 
 
 def _bad_rows() -> RawBatch:

@@ -26,16 +26,23 @@ _LINE_BYTES = 64_000_000
 
 
 def ndjson_batches(
-    path: Path, origin: str, object_keys: Collection[str], block_bytes: int = BLOCK_BYTES
+    path: Path,
+    origin: str,
+    object_keys: Collection[str],
+    block_bytes: int = BLOCK_BYTES,
+    *,
+    id_key: str = "clevertapId",
 ) -> Iterator[RawBatch]:
     """The file's rows in order. `object_keys`: the keys whose objects' nulls mean the same as missing.
+
+    `id_key`: the key of the profile's id, which is looked for in broken lines, too.
 
     Raises:
         SourceUnreadable: the file is one JSON array, or a line is longer than 64 MB.
     """
-    reader = NdjsonReader(origin, object_keys)
+    reader = NdjsonReader(origin, object_keys, id_key)
     line = 1
-    for block in _line_blocks(path, block_bytes):
+    for block in line_blocks(path, block_bytes):
         yield reader.read(block, line)
         line += block.count(b"\n")
 
@@ -43,8 +50,9 @@ def ndjson_batches(
 class NdjsonReader:
     """Reads the blocks of one file, in order."""
 
-    def __init__(self, origin: str, object_keys: Collection[str]) -> None:
+    def __init__(self, origin: str, object_keys: Collection[str], id_key: str = "clevertapId") -> None:
         self._origin = origin
+        self._id_key = id_key
         self._object_keys = object_keys
         self._contract: pa.Schema | None = None
 
@@ -54,7 +62,7 @@ class NdjsonReader:
         if frame is not None:
             numbers = pl.int_range(first_line, first_line + frame.height, dtype=pl.UInt64, eager=True)
             return RawBatch(frame, origin=self._origin, numbers=numbers)
-        exact = read_exactly(block, first_line, self._origin)
+        exact = read_exactly(block, first_line, self._origin, self._id_key)
         self._contract = self._learned(exact)
         return exact.batch()
 
@@ -93,7 +101,7 @@ class NdjsonReader:
 
 def read_fast(block: bytes, contract: pa.Schema) -> pl.DataFrame | None:
     """A block of whole lines read against a contract; None where that might lose or change anything."""
-    lines = _plain_lines(block)
+    lines = plain_lines(block)
     if lines is None:
         return None
     try:
@@ -111,7 +119,7 @@ def read_fast(block: bytes, contract: pa.Schema) -> pl.DataFrame | None:
     return None if _may_have_rounded(frame) else frame
 
 
-def _plain_lines(block: bytes) -> bytes | None:
+def plain_lines(block: bytes) -> bytes | None:
     """The block with bare line feeds, if it is UTF-8 and every line starts with `{` and ends with `}`.
 
     Then no object spans two lines, so that as many rows as lines means one a line.
@@ -138,7 +146,7 @@ def _may_have_rounded(frame: pl.DataFrame) -> bool:
     return any(bool((column.abs() >= EXACT_INTEGERS).any()) for column in floats.iter_columns())
 
 
-def _line_blocks(path: Path, block_bytes: int) -> Iterator[bytes]:
+def line_blocks(path: Path, block_bytes: int) -> Iterator[bytes]:
     """Blocks of whole lines, the first one small; only the last may lack its line feed."""
     rest = b""
     limit = min(_FIRST_BYTES, block_bytes)

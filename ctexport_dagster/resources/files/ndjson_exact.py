@@ -11,6 +11,7 @@ from ctexport_dagster.core.normalise.json_text import canonical_json, item_text
 from ctexport_dagster.core.quarantine import QUARANTINE_SCHEMA, Reason
 from ctexport_dagster.core.schema import STRINGS
 from ctexport_dagster.core.source import RawBatch
+from ctexport_dagster.resources.files.ndjson_salvage import id_in_broken
 
 Kind = Literal["boolean", "integer", "wide", "float", "string", "list", "object"]
 """What JSON can hold; `wide` is an integer beyond 64 bits."""
@@ -43,6 +44,7 @@ class ExactBlock:
     """What a block of lines holds: per key (in order of appearance) its values by kind, and the lines refused."""
 
     origin: str
+    id_key: str
     lines: list[int] = field(default_factory=list)
     columns: dict[str, dict[Kind, _Column]] = field(default_factory=dict)
     refused: list[tuple[str | None, ...]] = field(default_factory=list)
@@ -125,12 +127,13 @@ class ExactBlock:
 
     def _refuse(self, number: int, line: bytes, reason: Reason) -> None:
         text = line.rstrip(b"\r\n").decode(errors="backslashreplace")
-        self.refused.append((None, reason.value, None, None, text, f"{self.origin}:{number}"))
+        identifier = id_in_broken(line, self.id_key)
+        self.refused.append((identifier, reason.value, None, None, text, f"{self.origin}:{number}"))
 
 
-def read_exactly(block: bytes, first_line: int, origin: str) -> ExactBlock:
+def read_exactly(block: bytes, first_line: int, origin: str, id_key: str = "clevertapId") -> ExactBlock:
     """Reads a block of whole lines; `first_line` is the number of its first."""
-    found = ExactBlock(origin)
+    found = ExactBlock(origin, id_key)
     for number, line in enumerate(block.split(b"\n"), start=first_line):
         found.take(number, line)
     return found

@@ -27,15 +27,23 @@ from requests.exceptions import RequestException
 
 from ctexport_dagster.core.destination import PutOutcome, Upload
 from ctexport_dagster.core.errors import DeliveryError
-from ctexport_dagster.core.failure import Failure
+from ctexport_dagster.core.failure import STAGED_FILE_CHANGED, Failure
 from ctexport_dagster.core.surroundings import Surroundings
 from ctexport_dagster.resources.gcs.declaration import GcsDestination
 from ctexport_dagster.resources.gcs.errors import failure_of, says_it_exists, says_no_bucket
-from ctexport_dagster.resources.gcs.failures import CHANGED, GCS, NO_CREDENTIALS, NO_KEY, STORED_OTHERWISE, TAKEN
+from ctexport_dagster.resources.gcs.failures import (
+    GCS,
+    NAME_TOO_LONG,
+    NO_CREDENTIALS,
+    NO_KEY,
+    STORED_OTHERWISE,
+    TAKEN,
+)
 
 _BLOCK_BYTES = 4 << 20
 _IN_ONE_REQUEST_BYTES = 1 << 20
 _READ_BYTES = 1 << 20
+_LONGEST_NAME_BYTES = 1024
 _SCOPES = ["https://www.googleapis.com/auth/devstorage.read_write"]
 
 
@@ -107,14 +115,12 @@ class GcsClient:
         return cls(GcsResource.of(declared, _credentials(declared, surroundings)).get_client(), declared)
 
     def put(self, name: str, upload: Upload) -> PutOutcome | Failure:
-        """Uploads a file, or tells why it couldn't.
-
-        The failure is given, not raised: an exception raised while Google's own is handled would show that one's text,
-        and with it the address of the upload's session, which is as good as a key.
-        """
+        """Uploads a file, or tells why it couldn't."""
+        if len(name.encode()) > _LONGEST_NAME_BYTES:
+            return NAME_TOO_LONG
         size, checksum = _crc32c(upload.path)
         if size != upload.bytes:
-            return CHANGED
+            return STAGED_FILE_CHANGED
         blob = self._blob(name)
         try:
             self._send(blob, upload, checksum)
@@ -124,12 +130,10 @@ class GcsClient:
             return failure_of(error)
         return "written" if blob.crc32c == checksum else GCS.classify(code=STORED_OTHERWISE)
 
-    def read(self, name: str) -> Iterator[bytes | Failure]:
-        """An object's bytes; a failure is the last.
+    def discard_unfinished(self, name: str, attempt: str) -> None:
+        """Nothing to do: an upload that died shows nowhere, and Google forgets it after a week."""
 
-        Raises:
-            FileNotFoundError: there is no such object.
-        """
+    def read(self, name: str) -> Iterator[bytes | Failure]:
         failure, is_missing = None, False
         try:
             with self._blob(name).open("rb", chunk_size=_BLOCK_BYTES, timeout=self._timeout, retry=None) as file:

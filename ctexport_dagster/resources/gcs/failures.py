@@ -5,7 +5,6 @@ token endpoint (a key that was disabled shows there, before any request to the b
 The messages of the first three are those of REQUIREMENTS S10, the causes those of P37 and G2.
 """
 
-from ctexport_dagster.core.errors import ConfigurationError
 from ctexport_dagster.core.failure import HTTP_STATUSES, UNREACHABLE, Failure, FailureTable, Verdict
 
 CREATE = "storage.objects.create"
@@ -161,13 +160,6 @@ TAKEN = Failure(
     cause="something other than this export wrote it, or ctexport's state folder was lost",
     fix="Move it away, or choose another folder or name under files; ctexport never overwrites others' files",
 )
-CHANGED = Failure(
-    whose="ours",
-    code="staging",
-    happened="the staged file changed before it was sent",
-    cause="something else writes into the staging folder",
-    fix="Materialize formatted_chunks of this partition again, then deliver",
-)
 NAME_TOO_LONG = Failure(
     whose="customer",
     code="nameTooLong",
@@ -175,14 +167,3 @@ NAME_TOO_LONG = Failure(
     cause="it allows 1,024 bytes for prefix, folder and name together",
     fix="Shorten prefix, or folder and name under files",
 )
-
-
-def not_set_up(error: ConfigurationError) -> Failure:
-    """A mistake of configuration that shows only on use: a missing extra, or a variable that isn't set."""
-    return Failure(
-        whose="customer",
-        code="configuration",
-        happened="the destination isn't set up",
-        cause="; ".join(f"{mistake.field} {mistake.message}" for mistake in error.mistakes),
-        fix="Mend it, then run ctexport check again",
-    )

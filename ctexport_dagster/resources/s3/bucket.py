@@ -1,8 +1,6 @@
 """An opened S3 bucket: one PutObject a file, with its SHA-256, which S3 checks and gives back."""
 
 import base64
-import hashlib
-import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,8 +11,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from ctexport_dagster.core.destination import PutOutcome, Upload
 from ctexport_dagster.core.errors import DeliveryError
-from ctexport_dagster.core.failure import Failure
+from ctexport_dagster.core.failure import Failure, reading_denied
 from ctexport_dagster.core.secret import Secret
+from ctexport_dagster.resources.canary import try_with_a_canary
 from ctexport_dagster.resources.extras import extra
 from ctexport_dagster.resources.key_prefix import prefixed
 from ctexport_dagster.resources.s3.failures import S3, s3_failure
@@ -23,11 +22,11 @@ if TYPE_CHECKING:
     from ctexport_dagster.resources.s3.client import PutArguments, S3Client
     from ctexport_dagster.resources.s3.declaration import S3Destination
 
-_CANARY = b"ctexport was allowed to write here\n"
 _ENCRYPTION = {"sse-s3": "AES256", "sse-kms": "aws:kms"}
 _EXISTS = "412 "
 """How the code of a failure begins that says: this key is taken (If-None-Match)."""
 _BLOCK_BYTES = 1 << 20
+_READING_DENIED = reading_denied("403 AccessDenied", "s3:GetObject on the bucket's objects (and s3:ListBucket on it)")
 
 
 @dataclass
@@ -79,10 +78,18 @@ class S3Bucket:
                     Bucket=self.declaration.bucket, Key=prefixed(self.declaration.prefix, key)
                 )
             except ClientError as error:
-                if error.response.get("Error", {}).get("Code") == "NoSuchKey":
-                    raise FileNotFoundError(self.address(key)) from None
+                match error.response.get("Error", {}).get("Code"):
+                    case "NoSuchKey":
+                        raise FileNotFoundError(self.address(key)) from None
+                    case "AccessDenied":
+                        raise DeliveryError(f"Reading {self.address(key)}", _READING_DENIED) from None
                 raise
             yield from reply["Body"].iter_chunks(_BLOCK_BYTES)
+
+    @property
+    def dated_by(self) -> str:
+        """Where requests go."""
+        return self.declaration.service_url
 
     def check(self) -> Failure | None:
         """Why nothing could be written now, as far as it shows without writing: credentials that can't be found.
@@ -103,13 +110,7 @@ class S3Bucket:
         Raises:
             ConfigurationError: a secret's variable isn't set, or the extra isn't installed.
         """
-        key, digest = f".ctexport-canary/{uuid.uuid4().hex}", hashlib.sha256(_CANARY).hexdigest()
-        try:
-            with self._reported(f"Writing {self.address(key)}"):
-                self._client().put_object(**self._arguments(key, _CANARY, digest, replaces=False))
-        except DeliveryError as error:
-            return error.failure
-        return None
+        return try_with_a_canary(self)
 
     @contextmanager
     def _reported(self, attempted: str) -> Iterator[None]:
@@ -119,7 +120,7 @@ class S3Bucket:
         except (ClientError, BotoCoreError) as error:
             raise DeliveryError(attempted, s3_failure(error)) from None
 
-    def _arguments(self, key: str, body: BinaryIO | bytes, sha256: str, *, replaces: bool) -> "PutArguments":
+    def _arguments(self, key: str, body: BinaryIO, sha256: str, *, replaces: bool) -> "PutArguments":
         declared = self.declaration
         wanted = {
             "StorageClass": declared.storage_class,

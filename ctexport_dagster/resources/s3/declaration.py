@@ -5,11 +5,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from ctexport_dagster.core.declared import Declared
 from ctexport_dagster.core.secret import Secret
 from ctexport_dagster.core.surroundings import Surroundings
+from ctexport_dagster.resources.declared_destination import DeclaredCloud
 from ctexport_dagster.resources.extras import extra
-from ctexport_dagster.resources.key_prefix import KeyPrefix
 
 if TYPE_CHECKING:
     from ctexport_dagster.resources.s3.bucket import S3Bucket
@@ -47,16 +46,12 @@ def _bucket_name(declared: object) -> object:
     return name
 
 
-class S3Destination(Declared):
+class S3Destination(DeclaredCloud):
     """A bucket. Without an access key, what AWS's own tools find is used: environment, role, profile."""
 
     type: Literal["s3"]
-    name: str
-    description: str | None = None
     bucket: Annotated[str, BeforeValidator(_bucket_name)]
     """Its name, or its URL."""
-    prefix: KeyPrefix = ""
-    """Stands before every key, as a folder in the bucket."""
     region: str | None = Field(default=None, pattern=r"^[a-z]{2}(-[a-z]+)+-\d$|^auto$")
     """The bucket's region, as eu-west-1. Needed on AWS, unless `clevertap_region` says it."""
     clevertap_region: AccountRegion | None = None
@@ -81,10 +76,6 @@ class S3Destination(Declared):
     """The account that must own the bucket; files are refused where another one does."""
     conditional_writes: bool = True
     """Never write over a file that isn't ours (If-None-Match). Turn it off where an endpoint doesn't know it."""
-    parallel_uploads: int = Field(default=4, ge=1, le=64)
-    connect_timeout_seconds: float = Field(default=10, gt=0)
-    read_timeout_seconds: float = Field(default=60, gt=0)
-    """The longest silence of the service that is borne; an upload that makes progress may take longer."""
 
     @model_validator(mode="after")
     def _fits_together(self) -> "S3Destination":
@@ -106,6 +97,14 @@ class S3Destination(Declared):
         if self.region or self.clevertap_region is None:
             return self.region or ("us-east-1" if self.endpoint_url else None)
         return BUCKET_REGIONS[self.clevertap_region]
+
+    @property
+    def service_url(self) -> str:
+        """Where requests go."""
+        if self.endpoint_url:
+            return self.endpoint_url.rstrip("/")
+        region = self.effective_region or ""
+        return f"https://s3.{region}.amazonaws.com" + (".cn" if region.startswith("cn-") else "")
 
     @property
     def warnings(self) -> tuple[str, ...]:

@@ -3,17 +3,17 @@
 The server is known by a `known_hosts` file or a pinned key; there is no setting that trusts whoever answers.
 """
 
+import re
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field, StringConstraints, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from ctexport_dagster.core.declared import Declared
 from ctexport_dagster.core.secret import Secret
 from ctexport_dagster.core.surroundings import Surroundings
+from ctexport_dagster.resources.declared_destination import DeclaredDestination
 from ctexport_dagster.resources.extras import extra
-from ctexport_dagster.resources.key_prefix import KeyPrefix
 from ctexport_dagster.resources.sftp.connections import Connections, KeptConnection
 from ctexport_dagster.resources.sftp.failures import NoConnection
 from ctexport_dagster.resources.sftp.folder import SftpFolder
@@ -22,17 +22,26 @@ from ctexport_dagster.resources.sftp.host_keys import HostKeys, known, pinned
 if TYPE_CHECKING:
     from ctexport_dagster.resources.sftp.ssh import Login
 
-PublicKey = Annotated[str, StringConstraints(pattern=r"^[a-z0-9@.-]+ +[A-Za-z0-9+/]+=*( .*)?$")]
+_PUBLIC_KEY = r"^[a-z0-9@.-]+ +[A-Za-z0-9+/]+=*( .*)?$"
+
+
+def _one_line(key: str) -> str:
+    if not re.fullmatch(_PUBLIC_KEY, key):
+        raise ValueError(
+            "write the server's whole public key on one line, without the host's name before it: ssh-ed25519 AAAAC3Nz…"
+        )
+    return key
+
+
+PublicKey = Annotated[str, AfterValidator(_one_line), Field(json_schema_extra={"pattern": _PUBLIC_KEY})]
 
 _SSH_PORT = 22
 
 
-class SftpDestination(Declared):
+class SftpDestination(DeclaredDestination):
     """A folder on an SFTP server, as `resources/<name>.yaml` declares it; `name` is the file's stem."""
 
     type: Literal["sftp"]
-    name: str
-    description: str | None = None
     host: str = Field(min_length=1)
     port: int = Field(default=_SSH_PORT, ge=1, le=65535)
     user: str = Field(min_length=1)
@@ -49,14 +58,12 @@ class SftpDestination(Declared):
     """The server's public key itself instead: `ssh-ed25519 AAAA…`; several while it is being changed."""
     folder: str = Field(default=".", min_length=1)
     """Must exist. A relative one starts where the user's login does."""
-    prefix: KeyPrefix = ""
-    """Stands before every key, as a sub-folder of `folder`; made on first use."""
     timeout_seconds: float = Field(default=60, ge=1)
     """The longest silence of the server that is borne."""
     keepalive_seconds: int = Field(default=30, ge=0)
     """How often a waiting connection shows that it is alive; 0: never."""
     parallel_uploads: int = Field(default=4, ge=1, le=64)
-    """Each has a connection of its own."""
+    """Each has a connection of its own; the server must allow as many logins at once."""
 
     @field_validator("folder")
     @classmethod

@@ -9,18 +9,16 @@ in its place, and the next try of the same attempt uses it again.
 
 import hashlib
 import posixpath
-import tempfile
-import uuid
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import RawIOBase
-from pathlib import Path
 from typing import Literal
 
 from ctexport_dagster.core.destination import PutOutcome, Upload
 from ctexport_dagster.core.errors import DeliveryError
-from ctexport_dagster.core.failure import Failure
+from ctexport_dagster.core.failure import STAGED_FILE_CHANGED, Failure, reading_denied
+from ctexport_dagster.resources.canary import try_with_a_canary
 from ctexport_dagster.resources.key_prefix import prefixed
 from ctexport_dagster.resources.keys_as_paths import is_inside, part_name
 from ctexport_dagster.resources.sftp.connections import Connections
@@ -29,6 +27,7 @@ from ctexport_dagster.resources.sftp.protocol import (
     BLOCK_BYTES,
     FAILURE,
     NO_SUCH_FILE,
+    PERMISSION_DENIED,
     Garbled,
     Handle,
     Refused,
@@ -36,8 +35,7 @@ from ctexport_dagster.resources.sftp.protocol import (
 )
 
 _DISCARDED = ".ctexport-discarded.part"
-_CANARY_FOLDER = ".ctexport-canary"
-_CANARY = b"Written by `ctexport check --canary`; it may be removed.\n"
+_READING_DENIED = reading_denied("SSH_FX_PERMISSION_DENIED", "the login the requests open, read and close")
 _READ_BYTES = 8 * BLOCK_BYTES
 
 
@@ -101,6 +99,8 @@ class SftpFolder:
             except Refused as refused:
                 if refused.status == NO_SUCH_FILE:
                     raise FileNotFoundError(self.address(key)) from None
+                if refused.status == PERMISSION_DENIED:
+                    raise DeliveryError(f"Reading {self.address(key)}", _READING_DENIED) from None
                 raise
 
     def check(self) -> Failure | None:
@@ -121,16 +121,7 @@ class SftpFolder:
         Raises:
             ConfigurationError: a secret isn't set, or paramiko isn't installed.
         """
-        with tempfile.TemporaryDirectory() as folder:
-            staged = Path(folder, "canary")
-            staged.write_bytes(_CANARY)
-            attempt = uuid.uuid4().hex
-            sha256 = hashlib.sha256(_CANARY).hexdigest()
-            try:
-                self.put(Upload(staged, f"{_CANARY_FOLDER}/{attempt}", len(_CANARY), sha256, attempt, False))
-            except DeliveryError as error:
-                return error.failure
-        return None
+        return try_with_a_canary(self)
 
     def _path(self, key: str) -> str:
         path = prefixed(self.prefix, key)
@@ -248,15 +239,6 @@ def _fill(session: SftpSession, handle: Handle, source: RawIOBase, upload: Uploa
 
     session.write(handle, blocks())
     if (size, digest.hexdigest()) != (upload.bytes, upload.sha256):
-        raise DeliveryError(f"Writing {upload.key}", _CHANGED)
+        raise DeliveryError(f"Writing {upload.key}", STAGED_FILE_CHANGED)
     if session.size(handle) not in (None, size):
         raise DeliveryError(f"Writing {upload.key}", sftp_failure("size differs"))
-
-
-_CHANGED = Failure(
-    whose="ours",
-    code="staging",
-    happened="the staged file changed while it was being copied",
-    cause="something else writes into the staging folder",
-    fix="Materialize formatted_chunks of this partition again, then deliver",
-)

@@ -1,0 +1,116 @@
+"""What `ctexport show` tells of an export's past: how it stands, its runs, and what it delivered day by day."""
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from ctexport_dagster.cli.lines import latest_delivery
+from ctexport_dagster.cli.standings import has_dagster, standings_of
+from ctexport_dagster.home import Home
+from ctexport_dagster.line import Line
+
+DAYS = 14
+RUNS = 10
+_BAR_WIDTH = 40
+
+
+@dataclass(frozen=True)
+class ShownRun:
+    """One attempt at a partition; instants in UTC, `whose` empty unless it failed."""
+
+    run_id: str
+    partition: str
+    state: str
+    launched: str
+    ended: str
+    whose: str
+
+
+@dataclass(frozen=True)
+class Volume:
+    """What was delivered for the windows of one day, in the newest generation of each."""
+
+    day: str
+    partitions: int
+    rows: int
+    files: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class ShownHistory:
+    """How an export stands at an instant; `next_run` is empty after the last one, and while it is stopped."""
+
+    status: str
+    attention: str
+    next_run: str
+    edits: tuple[str, ...]
+    runs: tuple[ShownRun, ...]
+    volume: tuple[Volume, ...]
+
+
+def shown_history(home: Home, line: Line, now: datetime) -> ShownHistory:
+    """The last runs, newest first, and the last days on which anything was delivered, oldest first."""
+    stands = standings_of(home, [line], now)[line.name]
+    due = line.due.next_due(now) if stands.status != "Stopped" else None
+    return ShownHistory(
+        status=stands.status,
+        attention=stands.attention,
+        next_run=_instant(due),
+        edits=tuple(map(str, line.edits)),
+        runs=_runs(home, line),
+        volume=_volume(line, now),
+    )
+
+
+def bars(amounts: Iterable[int]) -> list[str]:
+    """One bar for each amount, the largest of full width; an amount that isn't nothing is at least a dot."""
+    known = list(amounts)
+    largest = max(known, default=0) or 1
+    return ["█" * (known_one * _BAR_WIDTH // largest) or ("·" if known_one else "") for known_one in known]
+
+
+def _runs(home: Home, line: Line) -> tuple[ShownRun, ...]:
+    if not has_dagster(home):
+        return ()
+    from ctexport_dagster.history import attempts_at  # Dagster takes seconds to import
+    from ctexport_dagster.instance import dagster_home, open_instance
+
+    with open_instance(dagster_home(home.state, os.environ), os.environ) as instance:
+        attempts = attempts_at(instance, line.name, line.cadence)
+    return tuple(
+        ShownRun(a.run_id, a.partition, a.state, _instant(a.launched), _instant(a.ended), a.whose or "")
+        for a in reversed(attempts[-RUNS:])
+    )
+
+
+def _volume(line: Line, now: datetime) -> tuple[Volume, ...]:
+    """The newest days with a delivery, looked for from the newest window back."""
+    by_day: dict[str, Volume] = {}
+    for window in reversed(line.due.until(now)):
+        day = window.start.astimezone(line.cadence.zone).date().isoformat()
+        if day not in by_day and len(by_day) == DAYS:
+            break
+        generation = latest_delivery(line, window)
+        if generation is None:
+            continue
+        manifest, so_far = generation.manifest, by_day.get(day, Volume(day, 0, 0, 0, 0))
+        by_day[day] = Volume(
+            day,
+            so_far.partitions + 1,
+            so_far.rows + manifest.rows.exported,
+            so_far.files + len(manifest.files),
+            so_far.bytes + manifest.bytes,
+        )
+    return tuple(sorted(by_day.values(), key=lambda volume: volume.day))
+
+
+def printed_volume(volume: Sequence[Volume]) -> list[tuple[str, str, str, str]]:
+    """Day, rows, megabytes and bar of each day."""
+    drawn = bars(one.rows for one in volume)
+    return [(one.day, f"{one.rows:,}", f"{one.bytes / 1e6:,.1f}", bar) for one, bar in zip(volume, drawn, strict=True)]
+
+
+def _instant(instant: datetime | None) -> str:
+    return f"{instant:%Y-%m-%dT%H:%M:%SZ}" if instant else ""

@@ -1,0 +1,16 @@
+"""The line of an export by its kind."""
+
+from ctexport_dagster.core.events.export import EventExport
+from ctexport_dagster.core.export import DeclaredExport
+from ctexport_dagster.core.source import SourceDeclaration
+from ctexport_dagster.event_line import EventLine
+from ctexport_dagster.line import Line, StateFolders
+
+
+def open_line(
+    export: DeclaredExport, source: SourceDeclaration, folders: StateFolders, *, is_final: bool = False
+) -> Line:
+    """The export's line: an `EventLine` for events, a plain one for profiles."""
+    if isinstance(export, EventExport):
+        return EventLine(export, source, folders, is_final)
+    return Line(export, source, folders, is_final)

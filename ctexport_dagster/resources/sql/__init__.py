@@ -1,0 +1,1 @@
+"""A database as a source: queries over windows of time, read through SQLAlchemy."""

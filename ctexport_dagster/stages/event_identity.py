@@ -1,0 +1,225 @@
+"""Lake → resolved events: what an events export sends for one partition, its persons resolved, sorted into buckets."""
+
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import polars as pl
+
+from ctexport_dagster.core.columns import ColumnPlan, staged_columns
+from ctexport_dagster.core.events.buckets import packed
+from ctexport_dagster.core.events.columns import plan_event_columns
+from ctexport_dagster.core.events.export import EventExport
+from ctexport_dagster.core.events.preview import event_preview
+from ctexport_dagster.core.events.resolve import resolve_events, resolved_event_schema
+from ctexport_dagster.core.events.staged import KEYS_FILE, EventBucket, EventGroup, ResolvedEvents
+from ctexport_dagster.core.interval import Interval
+from ctexport_dagster.core.manifest import Mode
+from ctexport_dagster.core.resolved_file import ResolvedWriter
+from ctexport_dagster.core.schema import SourceSchema
+from ctexport_dagster.core.staging import StagedCounts
+from ctexport_dagster.engine import Engine
+from ctexport_dagster.event_line import EventLine
+from ctexport_dagster.lake import Lake
+from ctexport_dagster.lake.events import EventLake
+from ctexport_dagster.stages.progress import Progress, unseen
+
+_COUNTED = ("eventName", "day", "rows")
+
+
+@dataclass(frozen=True)
+class Persons:
+    """The state that tells whose the events are: the profiles of a source as of one of its partitions."""
+
+    lake: Lake
+    version: int
+    partition: str
+
+
+@dataclass(frozen=True)
+class InstanceTask:
+    """The work of one instance: everything by value, so that it may run on another machine."""
+
+    events: EventLake
+    version: int
+    instance: int
+    partitions: tuple[str, ...]
+    span: Interval | None
+    window_start: datetime
+    persons: Persons | None
+    export: EventExport
+    plan: ColumnPlan
+    schema: SourceSchema
+    zone: str
+    folder: Path
+
+
+@dataclass(frozen=True)
+class InstanceOutcome:
+    """What became of one instance's events."""
+
+    buckets: tuple[EventBucket, ...]
+    exported: int
+    late: int
+    preview: str
+
+
+@dataclass(frozen=True)
+class EventIdentityOutcome:
+    """What was staged for a partition, by which plan, and what people should see of it."""
+
+    resolved: ResolvedEvents
+    plan: ColumnPlan
+    preview: str
+
+
+def resolve_event_partition(
+    line: EventLine, partition: str, *, engine: Engine, run_id: str, progress: Progress = unseen
+) -> EventIdentityOutcome:
+    """Stages the resolved events of one partition, in buckets.
+
+    Raises:
+        PartitionMissing, PartitionStale: the source's partitions must be materialized first; the message names them.
+    """
+    chosen = line.event_selection(partition)
+    view = line.event_lake.view()
+    records = [view.record(key) for key in chosen.partitions]
+    persons, schema, state = persons_of(line, chosen.partitions[-1])
+    line.note_run(partition)
+    plan = plan_event_columns(line.export, schema)
+    attempt = uuid.uuid4().hex[:8]
+    staging = line.staging(partition)
+    with staging.attempt("resolved", attempt) as folder:
+        tasks = [
+            InstanceTask(
+                events=line.event_lake,
+                version=view.version,
+                instance=instance,
+                partitions=chosen.partitions,
+                span=chosen.span,
+                window_start=line.window(partition).start,
+                persons=persons,
+                export=line.export,
+                plan=plan,
+                schema=schema,
+                zone=line.cadence.zone.key,
+                folder=folder,
+            )
+            for instance in view.instances(chosen.partitions)
+        ]
+        outcomes: list[InstanceOutcome] = []
+        for outcome in engine.map(resolve_instance, tasks):
+            outcomes.append(outcome)
+            progress(outcome.exported)
+        view.keys(chosen.partitions, line.export.names).write_parquet(folder / KEYS_FILE)
+        exported, quarantined = sum(o.exported for o in outcomes), sum(record.rows.quarantined for record in records)
+        resolved = ResolvedEvents(
+            attempt=attempt,
+            mode=_mode(chosen.span),
+            content_version=line.export.content_version,
+            configuration_version=line.export.configuration_version,
+            columns=staged_columns(plan),
+            warnings=plan.warnings,
+            zone=line.cadence.zone.key,
+            buckets=tuple(bucket for outcome in outcomes for bucket in outcome.buckets),
+            rows=StagedCounts(
+                source=exported + quarantined,
+                unchanged=0,
+                superseded=0,
+                quarantined=quarantined,
+                exported=exported,
+                tombstones=0,
+            ),
+            late=sum(outcome.late for outcome in outcomes) if chosen.span is None else 0,
+            lake_version=view.version,
+            lake_state=f"{view.state_of(chosen.partitions)} {state}".strip(),
+            upstream_runs=tuple(dict.fromkeys(record.run_id for record in records)),
+            run_id=run_id,
+        )
+        staging.publish("resolved", resolved)
+    return EventIdentityOutcome(resolved, plan, next((o.preview for o in outcomes if o.preview), ""))
+
+
+def resolve_instance(task: InstanceTask) -> InstanceOutcome:
+    """Resolves the events of one instance into its buckets' files."""
+    view, zone = task.events.view(task.version), ZoneInfo(task.zone)
+    names = task.export.names
+    groups = packed(view.groups(task.partitions, task.instance, zone=zone, names=names, span=task.span))
+    files = {number: f"{task.instance:03}-{number:05}.rows" for number in groups["bucket"].unique().sort()}
+    columns = resolved_event_schema(task.plan)
+    exported, late, preview = 0, 0, ""
+    with ExitStack() as stack:
+        writers = {
+            number: stack.enter_context(ResolvedWriter(task.folder / file, columns)) for number, file in files.items()
+        }
+        slices = view.slices(task.partitions, task.instance, names=names, span=task.span)
+        for events, profiles in with_persons(slices, task.persons, task.instance, task.schema):
+            resolved = resolve_events(events, profiles, task.export, task.plan, task.schema, zone)
+            preview = preview or event_preview(resolved, task.plan, task.export.identity.order)
+            _spread(resolved, groups, writers)
+            exported += resolved.height
+            late += int((resolved["ts"] < task.window_start).sum())
+    return InstanceOutcome(tuple(_buckets(task.instance, groups, files)), exported, late, preview)
+
+
+def _mode(span: Interval | None) -> Mode:
+    """A one-time export is all that there is of its range."""
+    return "incremental" if span is None else "full"
+
+
+def persons_of(line: EventLine, last: str) -> tuple[Persons | None, SourceSchema, str]:
+    """Where the persons are looked up, their schema, and the fingerprint of their state."""
+    if not line.source.has_profiles:
+        return None, SourceSchema(()), ""
+    view = line.lake.view()
+    return Persons(line.lake, view.version, last), view.schema_as_of(last), view.state_of(last)
+
+
+def with_persons(
+    slices: Iterator[pl.DataFrame], known: Persons | None, instance: int, schema: SourceSchema
+) -> Iterator[tuple[pl.DataFrame, pl.DataFrame | None]]:
+    """Each slice of events with the living profiles in its range of h; both come in order of h."""
+    if known is None:
+        yield from ((events, None) for events in slices)
+        return
+    persons = known.lake.view(known.version).slices(known.partition, instance)
+    ahead: list[pl.DataFrame] = []
+    following = next(persons, None)
+    for events in slices:
+        first, last = events["h"][0], events["h"][-1]
+        ahead = [frame for frame in ahead if frame["h"][-1] >= first]
+        while following is not None and following["h"][0] <= last:
+            if following["h"][-1] >= first:
+                ahead.append(following)
+            following = next(persons, None)
+        inside = [frame.filter(pl.col("h").is_between(first, last)) for frame in ahead]
+        yield events, pl.concat(inside) if inside else _nobody(schema)
+
+
+def _nobody(schema: SourceSchema) -> pl.DataFrame:
+    from ctexport_dagster.lake.stack import frame_columns
+
+    return pl.DataFrame(schema=frame_columns(schema, None))
+
+
+def _spread(resolved: pl.DataFrame, groups: pl.DataFrame, writers: Mapping[int, ResolvedWriter]) -> None:
+    """Writes each event into the file of its group's bucket, in order."""
+    placed = resolved.join(
+        groups.select("eventName", "day", "bucket"), on=["eventName", "day"], how="left", maintain_order="left"
+    )
+    for (number,), rows in placed.partition_by("bucket", as_dict=True, maintain_order=True).items():
+        writers[int(number)].write(rows.drop("bucket"))
+
+
+def _buckets(instance: int, groups: pl.DataFrame, files: Mapping[int, str]) -> Iterator[EventBucket]:
+    for number, file in files.items():
+        inside = groups.filter(pl.col("bucket") == number).select(_COUNTED)
+        yield EventBucket(
+            instance=instance,
+            file=file,
+            groups=tuple(EventGroup(event=event, day=day, rows=rows) for event, day, rows in inside.iter_rows()),
+        )
