@@ -89,7 +89,7 @@ class BenchHome:
         """Dagster, imported and its instance opened: its own start isn't what is measured."""
         from ctexport_dagster.build import build_definitions
         from ctexport_dagster.instance import open_instance
-        from ctexport_dagster.runs import Launcher
+        from ctexport_dagster.running.launcher import Launcher
 
         definitions = build_definitions(
             [self.line.export],

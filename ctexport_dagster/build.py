@@ -22,8 +22,8 @@ from ctexport_dagster.event_line import EventLine
 from ctexport_dagster.home import DestinationDeclaration
 from ctexport_dagster.line import Line, ProfileLine
 from ctexport_dagster.lines import open_line
-from ctexport_dagster.planning import Ledger
 from ctexport_dagster.resources.declared_destination import DeclaredDestination
+from ctexport_dagster.running.planning import Ledger
 from ctexport_dagster.schedules import schedule_of
 from ctexport_dagster.sensors.catch_up import catch_up_sensor
 from ctexport_dagster.sensors.failures import failure_sensors

@@ -12,8 +12,8 @@ import dagster as dg
 from ctexport_dagster.core.catch_up import Waits
 from ctexport_dagster.core.interval import DAILY_HOURS
 from ctexport_dagster.line import Line
-from ctexport_dagster.planning import Ledger, Planner
-from ctexport_dagster.run_requests import JOB, request_of
+from ctexport_dagster.running.planning import Ledger, Planner
+from ctexport_dagster.running.requests import JOB, request_of
 
 
 def schedule_of(line: Line, ledger: Ledger) -> dg.ScheduleDefinition:

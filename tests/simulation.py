@@ -29,9 +29,9 @@ from dagster._core.utils import make_new_run_id
 from dagster._utils.schedules import cron_string_iterator
 from sqlalchemy import Connection, StaticPool, create_engine
 
-from ctexport_dagster import switch
-from ctexport_dagster.history import PARTITION
-from ctexport_dagster.runs import QUIET
+from ctexport_dagster.running import switch
+from ctexport_dagster.running.history import PARTITION
+from ctexport_dagster.running.launcher import QUIET
 
 READ = {
     dg.DagsterEventType.PIPELINE_START,

@@ -19,7 +19,7 @@ from dev_child import DevServer, dev_server
 
 from ctexport_dagster import reader
 from ctexport_dagster.instance import open_instance
-from ctexport_dagster.switch import is_on
+from ctexport_dagster.running.switch import is_on
 
 playwright = pytest.importorskip("playwright.sync_api", reason="*** LEFT OUT: playwright isn't installed ***")
 

@@ -18,15 +18,15 @@ from test_dagster_assets import refusing
 from ctexport_dagster.core.surroundings import Surroundings
 from ctexport_dagster.home import DestinationDeclaration
 from ctexport_dagster.instance import open_instance
-from ctexport_dagster.location import LOCATION
-from ctexport_dagster.planning import Ledger
 from ctexport_dagster.resources.local import LocalDestination
-from ctexport_dagster.run_requests import JOB
+from ctexport_dagster.running.location import LOCATION
+from ctexport_dagster.running.planning import Ledger
+from ctexport_dagster.running.requests import JOB
+from ctexport_dagster.running.switch import REPOSITORY, start, stop
 from ctexport_dagster.schedules import cron_of
 from ctexport_dagster.stages.chunks import format_partition
 from ctexport_dagster.stages.delivery import deliver_partition
 from ctexport_dagster.stages.identity import resolve_partition
-from ctexport_dagster.switch import REPOSITORY, start, stop
 
 FIRST = date(2026, 3, 2)
 FOLDER = LocalDestination(type="local", name="disk", folder="out")

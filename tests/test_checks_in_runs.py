@@ -14,8 +14,8 @@ from ctexport_dagster.assets.delivery import delivery_key
 from ctexport_dagster.instance import open_instance
 from ctexport_dagster.partitions import dagster_key
 from ctexport_dagster.resources.local import LocalDestination
+from ctexport_dagster.running.switch import stop
 from ctexport_dagster.sensors.punctuality import punctuality_sensor
-from ctexport_dagster.switch import stop
 
 COLUMNS: dict[str, pl.DataType] = {
     "clevertapId": pl.String(),

@@ -17,7 +17,7 @@ import yaml
 from typer.testing import CliRunner
 
 from ctexport_dagster.cli.app import app
-from ctexport_dagster.location import LOCATION
+from ctexport_dagster.running.location import LOCATION
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()

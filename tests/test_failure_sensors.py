@@ -14,7 +14,6 @@ from line_fakes import TinyHome
 from simulation import Clock, SimulatedInstance
 from test_dagster_assets import DAYS, SECRETS, day, refusing
 
-from ctexport_dagster import switch
 from ctexport_dagster.assets.attempts import WHOSE, tags_of_assets
 from ctexport_dagster.core.history import Whose
 from ctexport_dagster.core.letter import Letter, as_html, as_text
@@ -22,9 +21,10 @@ from ctexport_dagster.core.secret import Secret
 from ctexport_dagster.core.settings import Mail, Settings, Webhook
 from ctexport_dagster.core.surroundings import Surroundings
 from ctexport_dagster.core.told import Cursor
-from ctexport_dagster.history import PARTITION
 from ctexport_dagster.line import Line
 from ctexport_dagster.resources.telling import NotSent, Obstacle
+from ctexport_dagster.running import switch
+from ctexport_dagster.running.history import PARTITION
 from ctexport_dagster.sensors.failures import FAILURE, flag_sensor, notices_sensor
 from ctexport_dagster.sensors.telling import Post, post_of
 

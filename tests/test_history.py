@@ -8,8 +8,8 @@ from test_dagster_assets import refusing
 
 from ctexport_dagster.core.errors import Busy, ConcurrentWrite, DeliveryError, ExportError, NamingError, SourceMissing
 from ctexport_dagster.core.history import Whose, last_success, latest_by_partition, whose_is
-from ctexport_dagster.history import attempts_at, problem_of
 from ctexport_dagster.resources.local import LocalDestination
+from ctexport_dagster.running.history import attempts_at, problem_of
 
 DAY = "2026-11-18"
 

@@ -12,12 +12,13 @@ from simulated_world import OPERATIONS, WorldlyHome, owner_of, worldly_home
 from simulation import Clock, Simulation
 from smtp_server import Inbox, smtp_server
 
-from ctexport_dagster import reader, switch
+from ctexport_dagster import reader
 from ctexport_dagster.core.failure import HTTP_STATUSES, FailureTable
 from ctexport_dagster.core.history import Attempt
 from ctexport_dagster.core.interval import Interval
 from ctexport_dagster.core.told import Cursor, Memory
-from ctexport_dagster.history import attempts_at
+from ctexport_dagster.running import switch
+from ctexport_dagster.running.history import attempts_at
 
 DAYS = 45
 HOUR = timedelta(hours=1)

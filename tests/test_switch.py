@@ -12,8 +12,8 @@ from dagster._core.test_utils import create_test_daemon_workspace_context
 from dagster._core.workspace.load_target import PythonFileTarget
 
 from ctexport_dagster.instance import open_instance
-from ctexport_dagster.location import LOCATION
-from ctexport_dagster.switch import REPOSITORY, Switch, is_on, start, stop, switch_of, switches
+from ctexport_dagster.running.location import LOCATION
+from ctexport_dagster.running.switch import REPOSITORY, Switch, is_on, start, stop, switch_of, switches
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 SCHEDULES = """\

@@ -1,4 +1,4 @@
-"""How a Dagster run says which exports it attempts, and whose a failure is: tags, by which `history.py` finds it.
+"""How a Dagster run says which exports it attempts, and whose a failure is: tags, by which running/history.py finds it.
 
 Runs that schedules, sensors and the command line launch carry the tags from the start (`attempt_tags`); those that
 somebody launches in Dagit get them from the first asset that runs.

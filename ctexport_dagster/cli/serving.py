@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ctexport_dagster.core.atomic import write_bytes
 from ctexport_dagster.home import Home
-from ctexport_dagster.location import LOCATION
+from ctexport_dagster.running.location import LOCATION
 
 WORKSPACE = f"""\
 load_from:

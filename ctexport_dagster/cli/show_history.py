@@ -74,8 +74,8 @@ def bars(amounts: Iterable[int]) -> list[str]:
 def _runs(home: Home, line: Line) -> tuple[ShownRun, ...]:
     if not has_dagster(home):
         return ()
-    from ctexport_dagster.history import attempts_at  # Dagster takes seconds to import
     from ctexport_dagster.instance import dagster_home, open_instance
+    from ctexport_dagster.running.history import attempts_at  # Dagster takes seconds to import
 
     with open_instance(dagster_home(home.state, os.environ), os.environ) as instance:
         attempts = attempts_at(instance, line.name, line.cadence)

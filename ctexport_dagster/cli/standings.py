@@ -14,7 +14,7 @@ def standings_of(home: Home, lines: Sequence[Line], now: datetime) -> Mapping[st
     if not has_dagster(home):
         return {line.name: _before_any_run(line, now) for line in lines}
     from ctexport_dagster.instance import dagster_home, open_instance  # Dagster takes seconds to import
-    from ctexport_dagster.standings import standings
+    from ctexport_dagster.running.standings import standings
 
     with open_instance(dagster_home(home.state, os.environ), os.environ) as instance:
         return standings(instance, lines, now)

@@ -18,7 +18,7 @@ def start(name: Annotated[str, typer.Argument(metavar="EXPORT", show_default=Fal
     if line.refusal:
         raise ConfigurationError([Mistake(f"assets/{line.name}.yaml", 0, "", line.refusal)])
     from ctexport_dagster.instance import dagster_home, open_instance  # Dagster takes seconds to import
-    from ctexport_dagster.switch import start as switch_on
+    from ctexport_dagster.running.switch import start as switch_on
 
     now = datetime.now(UTC)
     with open_instance(dagster_home(home.state, os.environ), os.environ) as instance:

@@ -15,7 +15,7 @@ def stop(name: Annotated[str, typer.Argument(metavar="EXPORT", show_default=Fals
     home = home_here()
     line = line_of(home, name)
     from ctexport_dagster.instance import dagster_home, open_instance  # Dagster takes seconds to import
-    from ctexport_dagster.switch import stop as switch_off
+    from ctexport_dagster.running.switch import stop as switch_off
 
     with open_instance(dagster_home(home.state, os.environ), os.environ) as instance:
         ended = switch_off(instance, line.name)

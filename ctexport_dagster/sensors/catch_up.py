@@ -6,10 +6,10 @@ import dagster as dg
 
 from ctexport_dagster.clock import Clock
 from ctexport_dagster.core.catch_up import Launch, Waits
-from ctexport_dagster.dead_runs import end_dead_runs
 from ctexport_dagster.line import Line
-from ctexport_dagster.planning import Ledger, Planner, launches, oldest_first
-from ctexport_dagster.run_requests import JOB, request_of
+from ctexport_dagster.running.dead_runs import end_dead_runs
+from ctexport_dagster.running.planning import Ledger, Planner, launches, oldest_first
+from ctexport_dagster.running.requests import JOB, request_of
 
 SECONDS = 30
 MOST_LAUNCHES = 10

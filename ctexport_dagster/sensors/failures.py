@@ -8,9 +8,9 @@ import dagster as dg
 from ctexport_dagster.assets.attempts import LAST_STAGE
 from ctexport_dagster.clock import Clock
 from ctexport_dagster.core.told import Cursor
-from ctexport_dagster.history import PARTITION, Problem, problem_of
 from ctexport_dagster.line import Line
-from ctexport_dagster.run_requests import export_keys, source_keys
+from ctexport_dagster.running.history import PARTITION, Problem, problem_of
+from ctexport_dagster.running.requests import export_keys, source_keys
 from ctexport_dagster.sensors.telling import Post, Round
 
 CHECK_EVERY = timedelta(hours=1)

@@ -15,7 +15,7 @@ from ctexport_dagster.assets.delivery import delivery_key
 from ctexport_dagster.clock import Clock
 from ctexport_dagster.core.lateness import Standing
 from ctexport_dagster.line import Line
-from ctexport_dagster.switch import is_on
+from ctexport_dagster.running.switch import is_on
 
 SECONDS = 300
 

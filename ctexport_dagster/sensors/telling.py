@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 
 import dagster as dg
 
-from ctexport_dagster import switch
 from ctexport_dagster.assets.attempts import attempt_tag, ingest_tag
 from ctexport_dagster.core import mails
 from ctexport_dagster.core.catch_up import Tried, patience
@@ -27,11 +26,12 @@ from ctexport_dagster.core.notices import (
 from ctexport_dagster.core.settings import Settings
 from ctexport_dagster.core.surroundings import Surroundings
 from ctexport_dagster.core.told import Cursor, Memory
-from ctexport_dagster.history import attempts_at, ingests_at, problem_of
 from ctexport_dagster.line import Line
 from ctexport_dagster.resources.mail import SmtpMailer
 from ctexport_dagster.resources.telling import Channel, NotSent
 from ctexport_dagster.resources.webhook import HttpWebhook
+from ctexport_dagster.running import switch
+from ctexport_dagster.running.history import attempts_at, ingests_at, problem_of
 
 LOOK_BACK = timedelta(days=14)
 """How far back attempts are read; an older incident is remembered with its beginning."""

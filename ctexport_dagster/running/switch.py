@@ -17,7 +17,7 @@ from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteInst
 from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus, ScheduleInstigatorData
 
 from ctexport_dagster.assets.attempts import LAST_STAGE, attempt_tag
-from ctexport_dagster.location import LOCATION
+from ctexport_dagster.running.location import LOCATION
 
 REPOSITORY = "__repository__"
 """What Dagster calls the one repository of a location that is defined by `Definitions`."""

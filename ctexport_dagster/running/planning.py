@@ -21,11 +21,11 @@ from ctexport_dagster.core.catch_up import (
 from ctexport_dagster.core.history import Attempt, last_success
 from ctexport_dagster.core.interval import Cadence, Interval
 from ctexport_dagster.core.source import SourceDeclaration
-from ctexport_dagster.history import OpenWork, attempts_at, ingests_at, open_work
 from ctexport_dagster.lake import LakeView
 from ctexport_dagster.line import Line
 from ctexport_dagster.partitions import dagster_key, partitions_of
-from ctexport_dagster.switch import Switch, switches
+from ctexport_dagster.running.history import OpenWork, attempts_at, ingests_at, open_work
+from ctexport_dagster.running.switch import Switch, switches
 
 _PASSED_OVER = 20
 """How many windows that wait an export in mode `full` passes over: each costs a look at Dagster's runs."""

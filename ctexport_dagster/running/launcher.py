@@ -14,7 +14,7 @@ from ctexport_dagster.core.errors import ConfigurationError, ExportError
 from ctexport_dagster.core.interval import Interval
 from ctexport_dagster.line import Line
 from ctexport_dagster.partitions import dagster_key
-from ctexport_dagster.run_requests import export_keys, source_keys
+from ctexport_dagster.running.requests import export_keys, source_keys
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 

@@ -7,9 +7,9 @@ import dagster as dg
 
 from ctexport_dagster.core.history import Attempt
 from ctexport_dagster.core.status import Standing, standing
-from ctexport_dagster.history import attempts_at, open_work
 from ctexport_dagster.line import Line
-from ctexport_dagster.switch import Switch, switches
+from ctexport_dagster.running.history import attempts_at, open_work
+from ctexport_dagster.running.switch import Switch, switches
 
 
 def standings(instance: dg.DagsterInstance, lines: Iterable[Line], now: datetime) -> Mapping[str, Standing]:
