@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import ClassVar, Generic, Protocol
+from typing import Any, ClassVar, Generic, Protocol
 
 import polars as pl
 import pyarrow as pa
@@ -26,6 +26,7 @@ from typing_extensions import TypeVar
 from ctexport_dagster.core.errors import ConcurrentWrite
 from ctexport_dagster.core.schema import Field
 from ctexport_dagster.lake.files import DataFile, Place, make_durable, stored_columns
+from ctexport_dagster.lake.newest import Newest
 from ctexport_dagster.lake.record import History, PartitionRecord
 
 _PARTITIONED_BY = ["partition", "kind", "instance"]
@@ -93,6 +94,7 @@ class LakeTable(ABC, Generic[H]):
     content: ClassVar[str]
     columns: ClassVar[dict[str, pl.DataType]]
     """Those that every data file has; `partition`, `kind` and `instance` stand in none."""
+    _newest: ClassVar[Newest[Any]] = Newest()
 
     @abstractmethod
     def _history(self, records: Iterable[str]) -> H:
@@ -100,11 +102,16 @@ class LakeTable(ABC, Generic[H]):
 
     def listing(self, version: int | None = None) -> Listing[H]:
         """The table as it stands, or stood at a version."""
+        if known := self._newest.find(self.root, version):
+            return known
         try:
             table = DeltaTable(self.root, version=version)
         except TableNotFoundError:
             return Listing(-1, (), self._history(()))
-        return self._listing(table)
+        listing = self._listing(table)
+        if version is None:
+            self._newest.keep(self.root, listing)
+        return listing
 
     def commit(self, plan: Callable[[Listing[H]], Replacement]) -> int:
         """Makes a replacement real, or leaves the table alone; returns the version.
