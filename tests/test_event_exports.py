@@ -61,6 +61,19 @@ def test_the_profiles_state_at_the_partitions_end_tells_whose_an_event_is(tmp_pa
     assert (first, second) == ({0: "first", 1: "b@example.com", 2: "c@example.com"}, ["second"])
 
 
+@pytest.mark.req("L15")
+def test_edited_priorities_hold_from_the_next_run_and_change_nothing_that_was_delivered(tmp_path: Path) -> None:
+    home = EventHome.at(tmp_path, has_profiles=True)
+    person = {"clevertapId": "a", "identity": "user-a", "Email": "a@example.com"}
+    for number, key in enumerate(DAYS[:2]):
+        home.tell(key, [event(number)], [person])
+    home.run(home.line(), DAYS[0])
+    edited = home.line(identity={"order": ["Email", "Identity"]})
+    home.run(edited, DAYS[1])
+    found = [read["profile"]["identity"] for key in DAYS[:2] for read in home.delivered(edited, key).events()]
+    assert found == ["user-a", "a@example.com"]
+
+
 @pytest.mark.req("L1")
 def test_named_events_go_out_and_no_others(tmp_path: Path) -> None:
     home = EventHome.at(tmp_path)

@@ -1,10 +1,11 @@
 """Forty-five days over each change of clocks: every window once, nothing lost, everybody told what they should be."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 import stamina
@@ -64,18 +65,35 @@ class Passed:
         ]
 
 
-@pytest.fixture(scope="module", params=[pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in STARTS])
-def passed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Passed]:
-    root = tmp_path_factory.mktemp(request.param)
-    day = STARTS[request.param]
+@pytest.fixture(scope="session")
+def spans(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Passed]]:
+    """Each span of time, passed once a process: two minutes that no test is to repeat."""
+    built: dict[str, Passed] = {}
+
+    def span_of(name: str) -> Passed:
+        if name not in built:
+            built[name] = _lived_through(name, tmp_path_factory.mktemp(name))
+        return built[name]
+
+    yield span_of
+    for span in built.values():
+        span.home.world.instance.dispose()
+
+
+@pytest.fixture(params=[pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in STARTS])
+def passed(request: pytest.FixtureRequest, spans: Callable[[str], Passed]) -> Passed:
+    return spans(request.param)
+
+
+def _lived_through(name: str, root: Path) -> Passed:
+    day = STARTS[name]
     start = datetime(day.year, day.month, day.day, tzinfo=UTC)
     home = worldly_home(root, day, Clock(start))
     with smtp_server(root / "mail") as server, stamina.set_testing(True, attempts=2):
         span = Passed(home, home.simulation(server.port), start, server.inbox)
         go_wrong(span)
         span.simulation.run_until(span.end)
-    yield span
-    home.world.instance.dispose()
+    return span
 
 
 def go_wrong(span: Passed) -> None:
