@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from urllib.error import URLError
 from urllib.request import Request, urlopen
 
 import psutil
+from waiting import comes_true
 
 START_SECONDS = 240
 STOP_SECONDS = 30
@@ -84,16 +84,14 @@ def _ignore_interrupts() -> None:
 
 
 def _wait_until_it_serves(server: DevServer, child: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline:
+    def serves() -> bool:
         assert child.poll() is None, server.log.read_text()
         try:
-            if server.asset_keys():
-                return
+            return bool(server.asset_keys())
         except (URLError, ConnectionError, TimeoutError):
-            pass
-        time.sleep(0.5)
-    raise AssertionError(f"it doesn't serve after {START_SECONDS} s:\n{server.log.read_text()}")
+            return False
+
+    assert comes_true(serves, START_SECONDS), f"it doesn't serve after {START_SECONDS} s:\n{server.log.read_text()}"
 
 
 def _family(pid: int) -> list[psutil.Process]:

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from dev_child import DevServer, dev_server
+from left_out import leave_out
 
 from ctexport_dagster import reader
 from ctexport_dagster.instance import open_instance
@@ -49,12 +50,7 @@ def chromium() -> str:
     found = next(
         (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
     )
-    if found:
-        return found
-    missing = "*** LEFT OUT: there is no chromium; run tools/test_servers.sh as root, or install it ***"
-    if os.environ.get("CI") == "true":
-        pytest.fail(missing)
-    pytest.skip(missing)
+    return found or leave_out("chromium", "run tools/test_servers.sh as root, or install it")
 
 
 @dataclass(frozen=True)
@@ -211,7 +207,7 @@ def see_the_masked_preview(dagit: Opened) -> None:
     assert "u***@e***." in shown
     assert EMAIL.findall(shown) == []
     dagit.shoot("preview")
-    dagit.page.keyboard.press("Escape")
+    close(dagit, dialog)
 
 
 def see_the_column_lineage(dagit: Opened) -> None:
@@ -221,7 +217,7 @@ def see_the_column_lineage(dagit: Opened) -> None:
     assert "the first that there is, in this order" in dialog.inner_text()
     drawing.scroll_into_view_if_needed()
     dagit.shoot("column_lineage")
-    dagit.page.keyboard.press("Escape")
+    close(dagit, dialog)
 
 
 def opened_from(dagit: Opened, name: str) -> "playwright.Locator":
@@ -231,6 +227,12 @@ def opened_from(dagit: Opened, name: str) -> "playwright.Locator":
     dialog = dagit.page.get_by_role("dialog")
     playwright.expect(dialog).to_be_visible(timeout=PATIENCE_MS)
     return dialog
+
+
+def close(dagit: Opened, dialog: "playwright.Locator") -> None:
+    """Closed, and gone: it fades for a while, in which there would be two."""
+    dagit.page.keyboard.press("Escape")
+    playwright.expect(dialog).to_have_count(0, timeout=PATIENCE_MS)
 
 
 def see_the_checks(dagit: Opened) -> None:

@@ -2,13 +2,13 @@
 
 import subprocess
 import sys
-import time
 from collections.abc import Mapping
 from pathlib import Path
 
 import psutil
 import pytest
 from dev_child import DevServer, dev_server
+from waiting import comes_true
 
 CTEXPORT = str(Path(sys.executable).with_name("ctexport"))
 PATIENCE_SECONDS = 240
@@ -50,11 +50,9 @@ def test_the_webserver_and_the_daemon_serve_one_home(
         with (tmp_path / "daemon.log").open("w") as said:
             daemon = subprocess.Popen([CTEXPORT, "serve", "daemon"], env=environment, stdout=said, stderr=said)
         try:
-            deadline = time.monotonic() + PATIENCE_SECONDS
-            while (waited_for := unhealthy(server)) and time.monotonic() < deadline and daemon.poll() is None:
-                time.sleep(1)
+            comes_true(lambda: not unhealthy(server) or daemon.poll() is not None, PATIENCE_SECONDS)
             family = psutil.Process(daemon.pid).children(recursive=True)
-            assert (waited_for, daemon.poll()) == ([], None), (tmp_path / "daemon.log").read_text()
+            assert (unhealthy(server), daemon.poll()) == ([], None), (tmp_path / "daemon.log").read_text()
         finally:
             daemon.terminate()
         assert daemon.wait(timeout=60) == 0

@@ -1,7 +1,6 @@
 """Fixtures of the destinations' suites: every kind with its server, started once, when the first test needs it."""
 
 import hashlib
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 import pytest
 from cases import KINDS, make_case
 from contract import Case, ServerMissing
+from left_out import leave_out
 
 
 class Cases:
@@ -25,7 +25,7 @@ class Cases:
             self._made[kind] = self._make(kind)
         made = self._made[kind]
         if isinstance(made, ServerMissing):
-            leave_out(kind, str(made))
+            leave_out(f"the server of {kind}", str(made))
         return made
 
     def _make(self, kind: str) -> Case | ServerMissing:
@@ -35,13 +35,6 @@ class Cases:
             return missing
         self._stack.callback(made.close)
         return made
-
-
-def leave_out(kind: str, why: str) -> None:
-    """Skips where a developer's machine has no such server; CI leaves out none."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(f"the server of {kind} is missing: {why}")
-    pytest.skip(f"LEFT OUT, the server of {kind} is missing: {why}")
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from conftest import leave_out
+from left_out import leave_out
 
 from ctexport_dagster.resources.sftp.connections import Connections
 from ctexport_dagster.resources.sftp.folder import SftpFolder
@@ -82,7 +82,7 @@ class Server:
 def folder_on(server: Server, root: Path, prefix: str = "") -> Iterator[SftpFolder]:
     """A destination on such a server; its connections end with the context."""
     if not SFTP_SERVER.exists():
-        leave_out("sftp", "run tools/test_servers.sh as root, or: apt-get install openssh-server")
+        leave_out("the server of sftp", "run tools/test_servers.sh as root, or: apt-get install openssh-server")
     folder = SftpFolder("sftp://me@here", str(root), prefix, Connections(server.connect))
     try:
         yield folder

@@ -9,7 +9,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from left_out import leave_out
+from waiting import comes_true
+
 PASSWORD = "Wombat-4711"
+START_SECONDS, STOP_SECONDS = 120, 60
+UNTIL_OUR_END = '"$@" </dev/null & server=$!; read -r _; kill -INT $server; wait $server'
+"""Its end is the end of the pipe to it, which comes even when we are killed."""
 
 
 def programs() -> Path | None:
@@ -23,7 +29,7 @@ def postgres(folder: Path) -> Iterator[str]:
     """A server with an empty database; gives its URL. `folder` must be one that any user may enter."""
     bin_ = programs()
     if bin_ is None:
-        raise RuntimeError("postgresql isn't installed; run tools/test_servers.sh")
+        leave_out("postgresql", "run tools/test_servers.sh as root, or: apt-get install postgresql")
     user = "postgres" if os.geteuid() == 0 else None
     data, password = folder / "data", folder / "password"
     password.write_text(PASSWORD)
@@ -33,18 +39,23 @@ def postgres(folder: Path) -> Iterator[str]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
 
-    def run(program: str, *arguments: str) -> None:
-        subprocess.run(
-            [str(bin_ / program), *arguments], user=user, cwd=folder, check=True, stdout=subprocess.DEVNULL, timeout=120
-        )
-
-    run("initdb", "-D", str(data), "-U", "reader", "-A", "scram-sha-256", f"--pwfile={password}", "-E", "UTF8", "-N")
-    settings = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off"
-    run("pg_ctl", "-D", str(data), "-w", "-l", str(folder / "log"), "-o", settings, "start")
+    create = ["-D", data, "-U", "reader", "-A", "scram-sha-256", f"--pwfile={password}", "-E", "UTF8", "-N"]
+    subprocess.run([bin_ / "initdb", *create], user=user, cwd=folder, check=True, stdout=subprocess.DEVNULL)
+    settings = ["-p", str(port), "-k", folder, "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"]
+    server = subprocess.Popen(
+        ["sh", "-c", UNTIL_OUR_END, "sh", bin_ / "postgres", "-D", data, *settings],
+        user=user,
+        cwd=folder,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     try:
+        accepts = [bin_ / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)]
+        assert comes_true(lambda: subprocess.run(accepts, check=False).returncode == 0, START_SECONDS)
         yield f"postgresql+psycopg://reader:{PASSWORD}@127.0.0.1:{port}/postgres"
     finally:
-        run("pg_ctl", "-D", str(data), "-w", "-m", "fast", "stop")
+        server.communicate(timeout=STOP_SECONDS)
 
 
 @contextmanager
