@@ -10,6 +10,7 @@ from ctexport_dagster.assets.catalog import declared_in, tags_of
 from ctexport_dagster.assets.failures import reported
 from ctexport_dagster.assets.workshop import Workshop
 from ctexport_dagster.core.columns import plan_from_staged
+from ctexport_dagster.core.export import PersonExport
 from ctexport_dagster.core.staging import ResolvedRows, StagedChunks
 from ctexport_dagster.event_line import EventLine
 from ctexport_dagster.line import Line, ProfileLine
@@ -64,7 +65,7 @@ def chunks_asset(line: Line, workshop: Workshop) -> dg.AssetsDefinition:
                         "bytes": sum(chunk.bytes for chunk in staged.chunks),
                     }
                 ),
-                **metadata.of_schema(plan_from_staged(staged.resolved.columns), line.export),
+                **metadata.of_schema(plan_from_staged(staged.resolved.columns), cast("PersonExport", line.export)),
             },
             check_results=checks.of_partition(partition, [checks.of_chunks(held, staged.resolved.rows.exported)]),
         )

@@ -6,7 +6,7 @@ import dagster as dg
 
 from ctexport_dagster.assets.earlier import BLANKS, PartitionFigures
 from ctexport_dagster.core.columns import ColumnPlan, OutputColumn
-from ctexport_dagster.core.export import DeclaredExport
+from ctexport_dagster.core.export import PersonExport
 from ctexport_dagster.core.figures import Figures
 from ctexport_dagster.core.interval import Interval
 from ctexport_dagster.core.lineage import described
@@ -39,7 +39,7 @@ def of_duration(seconds: float) -> Metadata:
     return {"seconds": dg.MetadataValue.float(round(seconds, 3))}
 
 
-def of_schema(plan: ColumnPlan, export: DeclaredExport) -> Metadata:
+def of_schema(plan: ColumnPlan, export: PersonExport) -> Metadata:
     """The columns as the files show them: header, type, and what each holds."""
     columns = [
         dg.TableColumn(

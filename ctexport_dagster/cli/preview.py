@@ -57,8 +57,9 @@ def preview(
         events = preview_event_partition(line, source, key, rows=rows)
         shown = _shown_events(line, events, address, values=values)
     else:
-        profiles = preview_partition(cast("ProfileLine", line), source, key, rows=rows)
-        shown = _shown(line, profiles, address, values=values)
+        of_profiles = cast("ProfileLine", line)
+        profiles = preview_partition(of_profiles, source, key, rows=rows)
+        shown = _shown(of_profiles, profiles, address, values=values)
     if as_json:
         print_json(asdict(shown))
     else:
@@ -71,7 +72,7 @@ def _next_window(line: Line) -> Interval:
     return next(iter([*undelivered(line, ended), *ended[-1:], line.cadence.first]))
 
 
-def _shown(line: Line, found: Preview, address: Callable[[str], str], *, values: bool) -> ShownPreview:
+def _shown(line: ProfileLine, found: Preview, address: Callable[[str], str], *, values: bool) -> ShownPreview:
     columns = found.plan.columns
     cells = _plain_rows(found.rows) if values else masked_rows(found.rows, found.plan, line.export.identity.order)
     return ShownPreview(

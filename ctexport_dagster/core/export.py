@@ -15,13 +15,13 @@ from ctexport_dagster.core.interval import DAILY_HOURS, Cadence
 from ctexport_dagster.core.profile import PREFERENCES, SYSTEM_PROPERTIES
 from ctexport_dagster.core.ranges import DateRange, NamedRange
 
-ExportKind = Literal["profiles", "events"]
+ExportKind = Literal["profiles", "events", "datasets"]
 FormatType = Literal["csv", "json", "xml", "parquet"]
-Compression = Literal["fast", "small", "zstd", "snappy", "none"]
+Compression = Literal["fast", "small", "zstd", "snappy", "gzip", "none"]
 
 GROUPS = "subscriptionGroups"
 _TEXT_COMPRESSIONS: tuple[Compression, ...] = ("fast", "small")
-_PARQUET_COMPRESSIONS: tuple[Compression, ...] = ("zstd", "snappy", "none")
+_PARQUET_COMPRESSIONS: tuple[Compression, ...] = ("zstd", "snappy", "gzip", "none")
 ONCE = "once"
 
 
@@ -50,7 +50,7 @@ class Format(Declared):
     style: Literal["clevertap", "typed"] = "clevertap"
     """clevertap: names, nesting and value shapes as CleverTap's samples; typed: arrays, objects, flat typed Parquet."""
     compression: Compression | None = None
-    """fast or small for csv, json and xml (always gzip); zstd, snappy or none for parquet."""
+    """fast or small for csv, json and xml (always gzip); zstd, snappy, gzip or none inside parquet."""
     wrap: Literal["none", "gzip"] = "none"
     """gzip: a Parquet file inside a gzip file, which most engines can't read."""
     as_string: bool = False
@@ -255,7 +255,6 @@ class DeclaredExport(Declared):
     """The export's number, part of the default file name; derived from the export's name if left out."""
     format: Annotated[Format, BeforeValidator(lambda v: {"type": v} if isinstance(v, str) else v)]
     files: Files = Files()
-    identity: Identity = Identity()
     schedule: Schedule = Schedule()
     on_rerun: Literal["overwrite", "new_names"] = "overwrite"
     """What a re-run with other bytes does: overwrites its files, or gives them new names (write-once buckets)."""
@@ -290,7 +289,7 @@ class DeclaredExport(Declared):
     @property
     def shaping(self) -> set[str]:
         """The fields that shape rows and columns."""
-        return {"identity", "format"}
+        return {"format"}
 
     def cadence(self, source: Cadence) -> Cadence:
         """The export's windows; what the schedule leaves open is the source's. A one-time export has a single one."""
@@ -302,7 +301,13 @@ class DeclaredExport(Declared):
         return Cadence(zone, schedule.every or source.hours, start, schedule.end or source.end)
 
 
-class Export(DeclaredExport):
+class PersonExport(DeclaredExport):
+    """What exports of profiles and of events declare: the persons in them."""
+
+    identity: Identity = Identity()
+
+
+class Export(PersonExport):
     """One declared export of profiles."""
 
     kind: Literal["profiles"] = "profiles"  # pyright: ignore[reportIncompatibleVariableOverride]  (frozen)

@@ -13,7 +13,7 @@ from typing import assert_never
 import polars as pl
 
 from ctexport_dagster.core.columns import ColumnPlan, OutputColumn
-from ctexport_dagster.core.export import DeclaredExport
+from ctexport_dagster.core.export import PersonExport
 from ctexport_dagster.core.formats.values import TIMESTAMP_PATTERN
 from ctexport_dagster.core.identifiers import ACCOUNT_DEFINED, IDENTITY, meant_identifier
 from ctexport_dagster.core.ordered_values import distinct_values, first_value
@@ -23,7 +23,7 @@ _INTEGERS_END = 2.0**63
 """Below it every whole float is a 64-bit integer to the digit."""
 
 
-def resolve(frame: pl.DataFrame, export: DeclaredExport, plan: ColumnPlan, schema: SourceSchema) -> pl.DataFrame:
+def resolve(frame: pl.DataFrame, export: PersonExport, plan: ColumnPlan, schema: SourceSchema) -> pl.DataFrame:
     """The resolved frame of these profiles: the columns that core/columns.py describes, the rows in the same order.
 
     `frame` is a profile frame (core/profile.py) of living profiles with the value columns of every field of `schema`

@@ -3,7 +3,7 @@
 from typing import assert_never
 
 from ctexport_dagster.core.columns import ColumnPlan, OutputColumn
-from ctexport_dagster.core.export import DeclaredExport, Export
+from ctexport_dagster.core.export import Export, PersonExport
 from ctexport_dagster.core.identifiers import ACCOUNT_DEFINED, IDENTITY, meant_identifier
 from ctexport_dagster.core.profile import SYSTEM_PROPERTIES
 from ctexport_dagster.core.schema import SourceSchema
@@ -14,7 +14,7 @@ def lineage(plan: ColumnPlan, export: Export, schema: SourceSchema) -> dict[str,
     return {column.header: _fields(column, export, schema) for column in plan.columns}
 
 
-def described(column: OutputColumn, export: DeclaredExport) -> str:
+def described(column: OutputColumn, export: PersonExport) -> str:
     """What a column holds, as people say it: `The first of Identity, Email that a profile has`."""
     renamed = "" if column.header == column.name else f", {column.name} renamed"
     match column.role:

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 from pydantic import Field, ValidationInfo, field_validator
 
+from ctexport_dagster.core.datasets.declared import DeclaredDataset
 from ctexport_dagster.core.declared import Day, Declared, EveryHours, ZoneName
 from ctexport_dagster.core.interval import Cadence, Interval
 from ctexport_dagster.core.quarantine import empty_quarantine
@@ -69,6 +70,11 @@ class SourceDeclaration(Declared, ABC):
     def has_events(self) -> bool:
         """Whether the source, once opened, gives events (core/events/source.py)."""
         return False
+
+    @property
+    def declared_datasets(self) -> Mapping[str, DeclaredDataset]:
+        """The tables that the source, once opened, gives (core/datasets/source.py), by name."""
+        return {}
 
     @abstractmethod
     def open(self, surroundings: Surroundings) -> "Source":

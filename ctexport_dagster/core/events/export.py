@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, field_validator
 
 from ctexport_dagster.core.declared import Declared, Hold
 from ctexport_dagster.core.events.format import EventFormat
-from ctexport_dagster.core.export import GROUPS, DeclaredExport, Schedule, known_preferences
+from ctexport_dagster.core.export import GROUPS, PersonExport, Schedule, known_preferences
 from ctexport_dagster.core.profile import PREFERENCES
 
 
@@ -28,7 +28,7 @@ class EventColumns(Declared):
         return (*PREFERENCES, GROUPS) if self.communication == "all" else self.communication
 
 
-class EventExport(DeclaredExport):
+class EventExport(PersonExport):
     """One declared export of events: those that arrived in each window, or, one-time, those of a range of days."""
 
     kind: Literal["events"] = "events"  # pyright: ignore[reportIncompatibleVariableOverride]  (frozen)

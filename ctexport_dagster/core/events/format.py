@@ -9,7 +9,7 @@ class EventFormat(Format):
     """The file format of events: `json` alone, or a mapping with its options."""
 
     compression: Compression | None = None
-    """fast or small (both gzip) or none for csv, json and xml; zstd, snappy or none for parquet."""
+    """fast or small (both gzip) or none for csv, json and xml; zstd, snappy, gzip or none inside parquet."""
     header_line: bool = True
     """Whether a JSON file begins with a line that has the event's name; false for pure NDJSON."""
 

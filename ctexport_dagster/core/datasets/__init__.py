@@ -1,0 +1,1 @@
+"""Datasets: tables that are exported as they are, without the profile model."""
