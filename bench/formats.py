@@ -17,6 +17,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import ctexport_dagster  # noqa: F401  (first of all: it chooses how Arrow keeps memory)
+
 sys.path.insert(0, str(Path(__file__).parent))
 
 CONTESTANTS = (
