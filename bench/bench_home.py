@@ -10,13 +10,14 @@ from ctexport_dagster.assets.workshop import Workshop
 from ctexport_dagster.core.export import Export
 from ctexport_dagster.core.surroundings import Surroundings
 from ctexport_dagster.engine import InProcess
-from ctexport_dagster.line import Line, StateFolders
+from ctexport_dagster.line import Line
 from ctexport_dagster.resources.files.declaration import FilesSource
 from ctexport_dagster.resources.local import LocalDestination
 from ctexport_dagster.stages.chunks import format_partition
 from ctexport_dagster.stages.delivery import deliver_partition
 from ctexport_dagster.stages.identity import resolve_partition
 from ctexport_dagster.stages.profiles import ingest_partition
+from ctexport_dagster.state import StateFolders
 
 DagsterRun = Callable[[str], None]
 

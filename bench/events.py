@@ -7,14 +7,13 @@ Every step runs in a process of its own; its peak is the highest RssAnon seen (s
 
 import argparse
 import json
-import time
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from shutil import rmtree
 from zoneinfo import ZoneInfo
 
-from measuring import measured
+from measuring import measured, tell
 from synthetic_events import write_ndjson
 
 from ctexport_dagster.core.surroundings import Surroundings
@@ -27,10 +26,7 @@ KEY = "2026-11-01"
 def main() -> None:
     options = _options()
     if options.step:
-        started = time.perf_counter()
-        told = STEPS[options.step](options)
-        spent = {"seconds": time.perf_counter() - started, "cpu_seconds": time.process_time()}
-        print(json.dumps({name: round(value, 1) for name, value in spent.items()} | told))
+        tell(lambda: STEPS[options.step](options))
         return
     rmtree(options.work / "state", ignore_errors=True)
     options.work.mkdir(parents=True, exist_ok=True)

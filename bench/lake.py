@@ -9,9 +9,6 @@ included. A full day is the first ingest and a full read; a small one the second
 import argparse
 import hashlib
 import json
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -19,6 +16,7 @@ from shutil import rmtree
 
 import polars as pl
 import pyarrow.parquet as pq
+from measuring import measured, tell
 
 from ctexport_dagster.core.changes import classify
 from ctexport_dagster.core.interval import Interval
@@ -34,10 +32,7 @@ BATCH_BYTES = 8_000_000
 def main() -> None:
     options = _options()
     if options.step:
-        started = time.perf_counter()
-        told = STEPS[options.step](options)
-        spent = {"seconds": time.perf_counter() - started, "cpu_seconds": time.process_time()}
-        print(json.dumps({name: round(value, 1) for name, value in spent.items()} | told))
+        tell(lambda: STEPS[options.step](options))
         return
     rmtree(options.work, ignore_errors=True)
     options.work.mkdir(parents=True)
@@ -65,26 +60,9 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _child(options: argparse.Namespace, step: str, day: int) -> dict[str, object]:
+def _child(options: argparse.Namespace, step: str, day: int) -> dict[str, float]:
     arguments = [f"--{name}={value}" for name, value in vars(options).items() if name not in ("step", "day")]
-    command = [sys.executable, __file__, *arguments, f"--step={step}", f"--day={day}"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
-        peak = 0
-        while child.poll() is None:
-            peak = max(peak, _anonymous_kb(child.pid))
-            time.sleep(0.01)
-        output = child.stdout.read() if child.stdout else ""
-    if child.returncode:
-        raise SystemExit(f"{step} of day {day} failed")
-    return json.loads(output) | {"peak_mib": peak // 1024}
-
-
-def _anonymous_kb(pid: int) -> int:
-    try:
-        status = Path(f"/proc/{pid}/status").read_text()
-    except OSError:
-        return 0
-    return next((int(line.split()[1]) for line in status.splitlines() if line.startswith("RssAnon")), 0)
+    return measured(__file__, [*arguments, f"--step={step}", f"--day={day}"])
 
 
 def _lake(options: argparse.Namespace) -> Lake:

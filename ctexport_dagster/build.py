@@ -6,6 +6,7 @@ from typing import cast
 import dagster as dg
 
 from ctexport_dagster.assets.chunks import chunks_asset
+from ctexport_dagster.assets.datasets import dataset_asset
 from ctexport_dagster.assets.delivery import delivery_asset
 from ctexport_dagster.assets.event_identity import event_identity_asset
 from ctexport_dagster.assets.events import events_asset
@@ -18,6 +19,7 @@ from ctexport_dagster.core.export import DeclaredExport
 from ctexport_dagster.core.settings import Settings
 from ctexport_dagster.core.source import SourceDeclaration
 from ctexport_dagster.core.surroundings import Surroundings
+from ctexport_dagster.dataset_line import DatasetLine
 from ctexport_dagster.event_line import EventLine
 from ctexport_dagster.home import DestinationDeclaration
 from ctexport_dagster.line import Line, ProfileLine
@@ -29,6 +31,7 @@ from ctexport_dagster.sensors.catch_up import catch_up_sensor
 from ctexport_dagster.sensors.failures import failure_sensors
 from ctexport_dagster.sensors.punctuality import punctuality_sensor
 from ctexport_dagster.sensors.telling import post_of
+from ctexport_dagster.volumes import usage_of
 
 
 def build_definitions(
@@ -48,6 +51,7 @@ def build_definitions(
     """
     held = settings or Settings()
     is_final = held.guards.exports_are_final
+    usage_at = usage_of(workshop.folders, held.entitlement)
     lines = [open_line(export, sources[export.source], workshop.folders, is_final=is_final) for export in exports]
     assets = [
         *(asset for source in sources.values() for asset in _source_assets(source, workshop, _owners(lines, source))),
@@ -55,7 +59,7 @@ def build_definitions(
             asset
             for line in lines
             for asset in (
-                _identity_asset(line, workshop),
+                *_identity_assets(line, workshop),
                 chunks_asset(line, workshop),
                 delivery_asset(
                     line,
@@ -63,6 +67,7 @@ def build_definitions(
                     kind=_icon(destinations[line.export.destination]),
                     clock=clock,
                     pace=_pace(destinations[line.export.destination]),
+                    usage_at=usage_at,
                 ),
             )
         ),
@@ -75,9 +80,9 @@ def build_definitions(
         executor=dg.in_process_executor,
         schedules=[schedule_of(line, ledger) for line in lines],
         sensors=[
-            catch_up_sensor(lines, ledger, clock),
+            catch_up_sensor(lines, ledger, clock, pools={pool for asset in assets if (pool := asset.op.pool)}),
             punctuality_sensor(lines, clock),
-            *failure_sensors(lines, _types(destinations), post_of(held, surroundings), clock),
+            *failure_sensors(lines, _types(destinations), post_of(held, surroundings), clock, usage_at),
         ]
         if lines
         else [],
@@ -85,17 +90,21 @@ def build_definitions(
 
 
 def _source_assets(source: SourceDeclaration, workshop: Workshop, owners: Sequence[str]) -> list[dg.AssetsDefinition]:
-    """What the source gives: profiles, events, or both."""
+    """What the source gives: profiles, events and datasets."""
     return [
         *([profiles_asset(source, workshop, owners=owners)] if source.has_profiles else []),
         *([events_asset(source, workshop, owners=owners)] if source.has_events else []),
+        *(dataset_asset(source, dataset, workshop, owners=owners) for dataset in source.declared_datasets),
     ]
 
 
-def _identity_asset(line: Line, workshop: Workshop) -> dg.AssetsDefinition:
+def _identity_assets(line: Line, workshop: Workshop) -> list[dg.AssetsDefinition]:
+    """What says whose an export's rows are; tables are nobody's."""
+    if isinstance(line, DatasetLine):
+        return []
     if isinstance(line, EventLine):
-        return event_identity_asset(line, workshop)
-    return identity_asset(cast("ProfileLine", line), workshop)
+        return [event_identity_asset(line, workshop)]
+    return [identity_asset(cast("ProfileLine", line), workshop)]
 
 
 def _owners(lines: Sequence[Line], source: SourceDeclaration) -> list[str]:

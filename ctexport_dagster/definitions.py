@@ -8,7 +8,7 @@ from ctexport_dagster.assets.workshop import Workshop
 from ctexport_dagster.build import build_definitions
 from ctexport_dagster.engine import open_engine
 from ctexport_dagster.home import load_home
-from ctexport_dagster.line import StateFolders
+from ctexport_dagster.state import StateFolders
 
 # What is imported and built here lives as long as the process. Collections meanwhile find nothing, and take a third
 # of the time that two hundred exports take to load.

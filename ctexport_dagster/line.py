@@ -1,16 +1,7 @@
-"""The line of one export: its declaration, its source, its destination and where its state lies.
-
-<state>/lake/<source>/…                 the source's state          (lake): profiles/, events/
-<state>/quarantine/<source>/…           refused rows; <source>-events/ those of events
-<state>/staging/<export>/<partition>/…  what one stage leaves for the next
-<state>/deliveries/<export>/…           plans, journals and manifests of what was delivered
-<state>/versions/<export>.json          from which partition on each version of the declaration holds
-<state>/versions/<export>.declared.json the declaration that last ran
-<state>/scratch/…                       spilled rows of a run at work; swept
-"""
+"""The line of one export: its declaration, its source, its destination and what its stages need to know."""
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Generic, TypeAlias
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 from typing_extensions import TypeVar
 
 from ctexport_dagster.core.atomic import write_bytes
@@ -29,60 +20,30 @@ from ctexport_dagster.core.errors import Busy, ConfigurationError, Mistake, Stag
 from ctexport_dagster.core.export import DeclaredExport, Export
 from ctexport_dagster.core.interval import Cadence, Interval
 from ctexport_dagster.core.lateness import GRACE, Standing, standing
+from ctexport_dagster.core.manifest import Manifest
+from ctexport_dagster.core.run_names import FileOfDataset
 from ctexport_dagster.core.source import SourceDeclaration
 from ctexport_dagster.core.staging import ResolvedRows, StagedChunks, StagingArea
 from ctexport_dagster.core.versions import Versions
 from ctexport_dagster.lake import Lake
-from ctexport_dagster.lake.events import EventLake
+from ctexport_dagster.state import StateFolders
 
 _MANIFESTS = "manifest-g*.json"
 AnExport = TypeVar("AnExport", bound=DeclaredExport, default=DeclaredExport, covariant=True)
 
 
 @dataclass(frozen=True)
-class StateFolders:
-    """The folders of a home's state."""
+class StagedPart:
+    """What one manifest will vouch for: a partition's chunks, or those of one dataset in it.
 
-    root: Path
+    `folder` has the chunks' files, `record` tells of the deliveries. `name` is the dataset's, else empty.
+    """
 
-    def lake(self, source: str) -> Lake:
-        """The lake of a source's profiles."""
-        return Lake(
-            source=source,
-            root=self.root / "lake" / source / "profiles",
-            quarantine=self.root / "quarantine" / source,
-            scratch=self.root / "scratch" / source,
-        )
-
-    def event_lake(self, source: str) -> EventLake:
-        """The lake of a source's events."""
-        return EventLake(
-            source=source,
-            root=self.root / "lake" / source / "events",
-            quarantine=self.root / "quarantine" / f"{source}-events",
-            scratch=self.root / "scratch" / f"{source}-events",
-        )
-
-    def staging(self, export: str, partition: str) -> StagingArea:
-        return StagingArea(self.root / "staging" / export / partition)
-
-    def deliveries(self, export: str) -> Path:
-        return self.root / "deliveries" / export
-
-    def versions(self, export: str) -> Path:
-        return self.root / "versions" / f"{export}.json"
-
-    def declared(self, export: str) -> Path:
-        return self.root / "versions" / f"{export}.declared.json"
-
-    def lock(self, kind: str, name: str) -> FileLock:
-        """The lock of one source or export on this home; taken without waiting.
-
-        Dagster's pools keep its own runs apart; this one also keeps apart two Dagster instances and the command line.
-        """
-        folder = self.root / "locks"
-        folder.mkdir(parents=True, exist_ok=True)
-        return FileLock(folder / f"{kind}-{name}.lock", timeout=0)
+    name: str
+    chunks: StagedChunks[ResolvedRows]
+    folder: Path
+    record: Path
+    dataset: FileOfDataset | None = None
 
 
 @dataclass(frozen=True)
@@ -103,6 +64,11 @@ class Line(Generic[AnExport]):
     def cadence(self) -> Cadence:
         return self.export.cadence(self.source.cadence)
 
+    @cached_property
+    def configuration_version(self) -> str:
+        """The export's, hashed once: each of its assets tells it."""
+        return self.export.configuration_version
+
     @property
     def lake(self) -> Lake:
         """The lake of the profiles of the export's source."""
@@ -118,6 +84,11 @@ class Line(Generic[AnExport]):
         """The name of the export's first asset below its own."""
         return f"identity_resolved_{self.export.kind}"
 
+    @property
+    def waits_for(self) -> tuple[Hashable, ...]:
+        """Equal for lines of which `unready` says the same."""
+        return self.source.name, self.inputs
+
     def staged_chunks(self, partition: str) -> StagedChunks[ResolvedRows]:
         """What `formatted_chunks` staged for a partition.
 
@@ -125,6 +96,28 @@ class Line(Generic[AnExport]):
             StagingMissing: it has not run for this partition.
         """
         return self.staging(partition).chunks()
+
+    def staged_parts(self, partition: str) -> list[StagedPart]:
+        """What `formatted_chunks` staged for a partition, one part for each manifest that it will have.
+
+        Raises:
+            StagingMissing: it has not run for this partition, or the declaration was edited since.
+        """
+        chunks = self.staged_chunks(partition)
+        self.check_unedited(partition, chunks.resolved)
+        folder = self.staging(partition).folder("chunks", chunks.attempt)
+        return [StagedPart("", chunks, folder, self.record(partition))]
+
+    def record(self, partition: str) -> Path:
+        """The folder that tells whether a partition was delivered."""
+        return self.folders.deliveries(self.name) / partition
+
+    def records(self, partition: str) -> Mapping[str, Path]:
+        """The folders that tell of a partition's deliveries, by the name of the part: of a flow, the dataset's."""
+        return {"": self.record(partition)}
+
+    def note_delivered(self, partition: str, manifests: Sequence[Manifest]) -> None:
+        """Writes down that all parts of a partition are delivered; of a single one, its own record says so."""
 
     def unready(self, tiles: Sequence[Interval]) -> list[Interval]:
         """Those of the source's first windows, oldest first, that are missing in its lake or stale there."""
@@ -157,8 +150,7 @@ class Line(Generic[AnExport]):
 
     def is_delivered(self, window: Interval) -> bool:
         """Whether the partition of a window was delivered, in any generation."""
-        record = self.folders.deliveries(self.name) / self.cadence.key_of(window)
-        return any(record.glob(_MANIFESTS))
+        return any(self.record(self.cadence.key_of(window)).glob(_MANIFESTS))
 
     def standing(self, now: datetime) -> Standing:
         """Whether the newest partitions that are due have been delivered in time."""
@@ -189,9 +181,8 @@ class Line(Generic[AnExport]):
 
         A later re-run of theirs begins with the first stage again.
         """
-        for area in (self.folders.root / "staging" / self.name).iterdir():
-            record = self.folders.deliveries(self.name) / area.name
-            if area.name != current and latest_manifest(record) is not None:
+        for area in (self.folders.root / "staging" / self.name).glob("*"):
+            if area.name != current and latest_manifest(self.record(area.name)) is not None:
                 shutil.rmtree(area, ignore_errors=True)
 
     def versions(self) -> Versions:
@@ -260,7 +251,7 @@ class Line(Generic[AnExport]):
             return False
         window: Interval | None = cadence.first
         while window:
-            if not any((self.folders.deliveries(self.name) / cadence.key_of(window)).glob(_MANIFESTS)):
+            if not any(self.record(cadence.key_of(window)).glob(_MANIFESTS)):
                 return False
             window = cadence.after(window)
         return True

@@ -6,6 +6,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import loopback
 import pytest
 from hypothesis import HealthCheck, settings
 from line_fakes import MemoryDeclaration, TinyHome
@@ -17,7 +18,15 @@ settings.register_profile(
     "steady", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
 settings.register_profile("search", parent=settings.get_profile("steady"), derandomize=False)
+loopback.watch()
 settings.load_profile(os.environ.get("CTEXPORT_HYPOTHESIS", "steady"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_leaves_this_machine() -> Iterator[None]:
+    """Fails at the end of the session where anything wanted to reach another host."""
+    yield
+    assert loopback.wanted == set()
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ from line_fakes import TinyHome
 from ctexport_dagster.assets.workshop import Workshop
 from ctexport_dagster.build import build_definitions
 from ctexport_dagster.clock import Clock, utc_now
+from ctexport_dagster.core.settings import Settings
 from ctexport_dagster.core.surroundings import Surroundings
 from ctexport_dagster.home import DestinationDeclaration
 from ctexport_dagster.line import Line
@@ -23,6 +24,7 @@ class DagsterHome:
     destination: DestinationDeclaration
     instance: dg.DagsterInstance
     clock: Clock = utc_now
+    settings: Settings | None = None
 
     @property
     def definitions(self) -> dg.Definitions:
@@ -33,6 +35,7 @@ class DagsterHome:
             {"disk": self.destination},
             surroundings=Surroundings(self.tiny.root),
             workshop=Workshop(self.tiny.folders),
+            settings=self.settings,
             clock=self.clock,
         )
 

@@ -11,7 +11,6 @@ from ctexport_dagster.core.surroundings import Surroundings
 from ctexport_dagster.engine import InProcess
 from ctexport_dagster.event_line import EventLine
 from ctexport_dagster.lake.events import EventRecord
-from ctexport_dagster.line import StateFolders
 from ctexport_dagster.reader import Partition, open_delivery
 from ctexport_dagster.resources.files.declaration import FilesSource
 from ctexport_dagster.resources.local import LocalDestination
@@ -20,6 +19,7 @@ from ctexport_dagster.stages.event_identity import resolve_event_partition
 from ctexport_dagster.stages.event_staging import stage_event_chunks
 from ctexport_dagster.stages.events import ingest_event_partition
 from ctexport_dagster.stages.profiles import ingest_partition
+from ctexport_dagster.state import StateFolders
 
 Row = Mapping[str, object]
 

@@ -20,12 +20,13 @@ from ctexport_dagster.core.staging import Chunks, Resolved
 from ctexport_dagster.core.surroundings import Surroundings
 from ctexport_dagster.engine import Engine, InProcess
 from ctexport_dagster.lake import Lake, PartitionRecord, Tuning
-from ctexport_dagster.line import Line, StateFolders
+from ctexport_dagster.line import Line
 from ctexport_dagster.resources.local import LocalDestination
 from ctexport_dagster.stages.chunks import format_partition
 from ctexport_dagster.stages.delivery import deliver_partition
 from ctexport_dagster.stages.identity import resolve_partition
 from ctexport_dagster.stages.profiles import ingest_partition
+from ctexport_dagster.state import StateFolders
 
 Value = None | str | bool | int | float | object
 Row = Mapping[str, Value]

@@ -20,6 +20,8 @@ class Command:
     environment: Mapping[str, str]
     said: Path
     """The file that it prints to."""
+    niceness: int = 0
+    """How much it gives way to others: 19 where somebody must see what it does before it has gone on."""
 
     def printing_to(self, said: Path) -> "Command":
         return replace(self, said=said)
@@ -33,6 +35,7 @@ def _run(command: Command) -> None:
     """Signals are reset: a child of a shell that ignores them would ignore them too, and be stopped by nothing."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    os.nice(command.niceness)
     os.chdir(command.home)
     os.environ.clear()
     os.environ.update(command.environment)

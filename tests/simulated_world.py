@@ -23,8 +23,9 @@ from ctexport_dagster.core.interval import Interval
 from ctexport_dagster.core.settings import Mail, Settings
 from ctexport_dagster.core.source import ProfileInput, Source, SourceDeclaration
 from ctexport_dagster.core.surroundings import Surroundings
-from ctexport_dagster.line import Line, StateFolders
+from ctexport_dagster.line import Line
 from ctexport_dagster.resources.local import LocalDestination
+from ctexport_dagster.state import StateFolders
 
 COLUMNS: Mapping[str, pl.DataType] = {"clevertapId": pl.String(), "plan": pl.String()}
 OPERATIONS = "operations@example.com"

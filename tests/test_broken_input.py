@@ -72,7 +72,7 @@ BROKEN: dict[str, tuple[dict[str, str], str]] = {
         "assets/daily.yaml:6: schedule.timezone: 'Europe/Berln' is no time zone",
     ),
     "an unknown variable of a template": (
-        {"assets/daily.yaml": EXPORT + "files: {folder: '{{Day}}'}\n"},
+        {"assets/daily.yaml": EXPORT + "files: {folder: '{{Weekday}}'}\n"},
         "assets/daily.yaml:6: files.folder: ",
     ),
     "a source's path without its variable": (

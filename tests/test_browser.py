@@ -71,6 +71,7 @@ class Opened:
     def shoot(self, name: str) -> None:
         """A screenshot for the documentation, once nothing moves any more."""
         if SHOOTS:
+            playwright.expect(self.page.get_by_text("Loading…")).to_have_count(0, timeout=PATIENCE_MS)
             self.page.wait_for_timeout(2000)
             self.page.screenshot(path=IMAGES / f"{name}.png")
 

@@ -10,9 +10,9 @@ from ctexport_dagster.assets.events import events_asset, events_key
 from ctexport_dagster.assets.workshop import Workshop
 from ctexport_dagster.core.errors import SourceMissing
 from ctexport_dagster.core.surroundings import Surroundings
-from ctexport_dagster.line import StateFolders
 from ctexport_dagster.resources.demo.source import DemoSource
 from ctexport_dagster.stages.events import ingest_event_partition
+from ctexport_dagster.state import StateFolders
 
 DAY = "2026-11-19"
 SOURCE = DemoSource(name="demo", start=date(2026, 11, 18), profiles=100, daily_events=50)

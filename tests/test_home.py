@@ -419,4 +419,4 @@ def test_no_examples_hold_mistakes_and_loading_them_needs_no_dagster() -> None:
         "print(sorted(e.format.type for e in home.exports.values()), 'dagster' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert (done.stdout, done.stderr) == ("['csv', 'json', 'json', 'parquet', 'xml'] False\n", "")
+    assert (done.stdout, done.stderr) == ("['csv', 'csv', 'json', 'json', 'parquet', 'parquet', 'xml'] False\n", "")

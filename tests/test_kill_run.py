@@ -1,20 +1,13 @@
 """kill -9 of `ctexport run` at any instant, then the same command again: the same files as if nothing had happened."""
 
 import json
-import shutil
 import signal
-import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 
 import pytest
-from line_fakes import tree
-from run_child import Command, start
-
-from ctexport_dagster.core.manifest import Manifest
-from ctexport_dagster.instance import open_instance
+from killing import Undisturbed, Victim
 
 DAYS = ("2026-11-18", "2026-11-19")
 PROFILES = 400
@@ -50,16 +43,6 @@ STAGES = {
 }
 
 
-@dataclass(frozen=True)
-class Undisturbed:
-    """What a run that nobody disturbs delivers, and how long it takes here."""
-
-    delivered: Mapping[str, bytes]
-    seconds: float
-    dagster: Path
-    """A fresh Dagster home, ready to be copied: to make one takes a second."""
-
-
 def make_home(root: Path) -> Path:
     for folder in ("assets", "resources", "data"):
         (root / folder).mkdir(parents=True)
@@ -75,57 +58,14 @@ def make_home(root: Path) -> Path:
     return root
 
 
-def command(home: Path, environment: Mapping[str, str]) -> Command:
-    told = {**environment, "CTEXPORT_HOME": str(home), "CTEXPORT_STATE": str(home / "state")}
-    return Command(
-        home, ("run", "daily", "--from", DAYS[0], "--to", DAYS[1]), told, home.with_name(f"{home.name}.said")
-    )
-
-
-def run_to_the_end(run: Command) -> None:
-    process = start(run)
-    process.join()
-    assert process.exitcode == 0, run.said.read_text()
-
-
-def delivered(home: Path) -> dict[str, bytes]:
-    """Every delivered file; of manifests all but the ids of runs, and the lake's version, which counts commits."""
-    files = tree(home / "exports")
-    return {key: _without_runs(content) if key.endswith(".json") else content for key, content in files.items()}
-
-
-def _without_runs(content: bytes) -> bytes:
-    manifest = Manifest.from_json(content.decode())
-    assert manifest.run_id
-    assert manifest.upstream_runs
-    return replace(manifest, run_id="", upstream_runs=(), lake_version=0).to_json().encode()
-
-
-def assert_nothing_is_left_over(home: Path) -> None:
-    files = tree(home)
-    assert [path for path in files if path.endswith(".part")] == []
-    assert [path for path in files if path.startswith("state/scratch/")] == []
+VICTIM = Victim(make_home, ("run", "daily", "--from", DAYS[0], "--to", DAYS[1]))
 
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory, child_environment: Mapping[str, str]) -> Undisturbed:
-    home = make_home(tmp_path_factory.mktemp("undisturbed") / "home")
-    dagster = home.parent / "dagster"
-    open_instance(dagster, {}).dispose()
-    run_to_the_end(command(make_home(home.parent / "warm"), child_environment))
-    began = time.monotonic()
-    run_to_the_end(command(home, child_environment))
-    seconds = time.monotonic() - began
-    assert_nothing_is_left_over(home)
-    files = delivered(home)
-    assert len([key for key in files if DAYS[1] in key and key.endswith(".csv.gz")]) > 2
-    return Undisturbed(files, seconds, dagster)
-
-
-def assert_recovers(home: Path, run: Command, undisturbed: Undisturbed) -> None:
-    run_to_the_end(run)
-    assert delivered(home) == undisturbed.delivered
-    assert_nothing_is_left_over(home)
+    found = VICTIM.undisturbed(tmp_path_factory.mktemp("undisturbed"), child_environment)
+    assert len([key for key in found.delivered if DAYS[1] in key and key.endswith(".csv.gz")]) > 2
+    return found
 
 
 @pytest.mark.req("B2", "B1")
@@ -133,16 +73,10 @@ def assert_recovers(home: Path, run: Command, undisturbed: Undisturbed) -> None:
 def test_a_run_killed_at_a_random_instant_is_completed_by_the_same_command(
     tmp_path: Path, child_environment: Mapping[str, str], undisturbed: Undisturbed, number: int
 ) -> None:
-    home = make_home(tmp_path / "home")
-    if number % 4:
-        shutil.copytree(undisturbed.dagster, home / "state/dagster")
-    run = command(home, child_environment)
-    process = start(run)
-    process.join(undisturbed.seconds * (number + Random(number).random()) / RANDOM_KILLS)
-    process.kill()
-    process.join()
-    assert process.exitcode in (-signal.SIGKILL, 0)
-    assert_recovers(home, run, undisturbed)
+    home, seconds = tmp_path / "home", undisturbed.seconds * (number + Random(number).random()) / RANDOM_KILLS
+    code = VICTIM.killed_after(home, child_environment, undisturbed, seconds, is_fresh=number % 4 == 0)
+    assert code in (-signal.SIGKILL, 0)
+    VICTIM.assert_recovers(home, child_environment, undisturbed)
 
 
 @pytest.mark.req("B2", "B1")
@@ -150,13 +84,6 @@ def test_a_run_killed_at_a_random_instant_is_completed_by_the_same_command(
 def test_a_run_killed_at_a_named_stage_is_completed_by_the_same_command(
     tmp_path: Path, child_environment: Mapping[str, str], undisturbed: Undisturbed, stage: str
 ) -> None:
-    home = make_home(tmp_path / "home")
-    shutil.copytree(undisturbed.dagster, home / "state/dagster")
-    run = command(home, child_environment)
-    process = start(run)
-    while process.is_alive() and not any(home.glob(STAGES[stage])):
-        process.join(0.0005)
-    process.kill()
-    process.join()
-    assert process.exitcode == -signal.SIGKILL
-    assert_recovers(home, run, undisturbed)
+    home = tmp_path / "home"
+    assert VICTIM.killed_when(home, child_environment, undisturbed, STAGES[stage]) == -signal.SIGKILL
+    VICTIM.assert_recovers(home, child_environment, undisturbed)

@@ -8,9 +8,10 @@ import polars as pl
 import pytest
 from dagster_home import DagsterHome, assets_of, failed
 from filelock import Timeout
+from killing import delivered, run_to_the_end
 from line_fakes import Given, TinyHome, tree
 from run_child import start
-from test_kill_run import command, delivered, make_home, run_to_the_end
+from test_kill_run import VICTIM
 
 from ctexport_dagster.resources.local import LocalDestination
 
@@ -59,9 +60,10 @@ def test_exports_of_one_source_do_not_wait_for_each_other(tiny_home: TinyHome, i
 def test_of_two_commands_at_once_each_ends_well_or_says_busy_and_the_files_are_right(
     tmp_path: Path, child_environment: Mapping[str, str]
 ) -> None:
-    alone, both = make_home(tmp_path / "alone"), make_home(tmp_path / "both")
-    run_to_the_end(command(alone, child_environment))
-    commands = [command(both, child_environment), command(both, child_environment).printing_to(tmp_path / "second")]
+    alone, both = VICTIM.make(tmp_path / "alone"), VICTIM.make(tmp_path / "both")
+    run_to_the_end(VICTIM.command(alone, child_environment))
+    one = VICTIM.command(both, child_environment)
+    commands = [one, one.printing_to(tmp_path / "second")]
     processes = [start(one) for one in commands]
     for process in processes:
         process.join()

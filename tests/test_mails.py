@@ -16,9 +16,10 @@ import pytest
 import stamina
 from smtp_server import HOST, PASSWORD, USER, Security, smtp_server
 
+from ctexport_dagster.core.entitlement import Usage
 from ctexport_dagster.core.history import Attempt
 from ctexport_dagster.core.letter import Letter, Section, as_html, as_slack, as_text
-from ctexport_dagster.core.mails import LISTED, Place, ending, failing, troubles
+from ctexport_dagster.core.mails import LISTED, Place, ending, failing, troubles, volume
 from ctexport_dagster.core.notices import Ending, Incident, Notice, Number, Trouble
 from ctexport_dagster.core.secret import Secret
 from ctexport_dagster.core.settings import Mail, Webhook
@@ -65,10 +66,14 @@ LETTERS = {
         {"run-b": Words("it is night: it is late", "it is late", "Wait.", "Knocking")},
         "https://dagster.example.com",
     ),
+    "volume_near": volume(
+        Usage(2026, 500 * 10**9, {"orders": 12 * 10**9, "daily_profiles": 400 * 10**9}), "https://dagster.example.com"
+    ),
+    "volume_over": volume(Usage(2026, 10**12, {f"export_{n:02}": 10**11 - n for n in range(22)}), None),
 }
 
 
-@pytest.mark.req("P37", "S11", "A5")
+@pytest.mark.req("P37", "S11", "A5", "A11")
 @pytest.mark.parametrize("name", LETTERS)
 def test_letters_say_what_their_goldens_say(name: str) -> None:
     letter = LETTERS[name]

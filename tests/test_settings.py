@@ -46,6 +46,19 @@ def test_settings_take_secrets_from_the_environment(tmp_path: Path) -> None:
             "  username: {env: U}\n  password: {env: P}\n",
             "settings.yaml:2: mail: a password is never sent in clear: set security to starttls or tls",
         ),
+        (
+            "entitlement: {applications: {}}\n",
+            "settings.yaml:1: entitlement: declare applications, add_ons or both; without an entitlement, leave the"
+            " whole key out",
+        ),
+        (
+            "entitlement:\n  applications:\n    prime: {profiles: 10, per_profil: 500 KB}\n",
+            "settings.yaml:3: entitlement.applications.prime.per_profil: unknown key",
+        ),
+        (
+            "entitlement:\n  add_ons: {distiller: 1 TiB}\n",
+            "settings.yaml:2: entitlement.add_ons.distiller: '1 TiB' is no size; write it as 100 MB",
+        ),
     ],
 )
 def test_a_mistake_in_the_settings_names_line_and_field(tmp_path: Path, text: str, expected: str) -> None:

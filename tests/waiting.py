@@ -10,10 +10,12 @@ class _NotYet(Exception):
     """What is waited for hasn't come."""
 
 
-def comes_true(said: Callable[[], bool], seconds: float) -> bool:
-    """Asks twice a second, until it is so; False when the time is over."""
+def comes_true(said: Callable[[], bool], seconds: float, *, every: float = 0.5) -> bool:
+    """Asks twice a second, or more often, until it is so; False when the time is over."""
     with suppress(_NotYet):
-        for attempt in stamina.retry_context(_NotYet, attempts=None, timeout=seconds, wait_initial=0.5, wait_max=0.5):
+        for attempt in stamina.retry_context(
+            _NotYet, attempts=None, timeout=seconds, wait_initial=every, wait_max=every
+        ):
             with attempt:
                 if not said():
                     raise _NotYet

@@ -8,11 +8,11 @@ from collections.abc import Iterable
 
 import dagster as dg
 
+from ctexport_dagster.core.asset_names import DELIVERY, is_of_export
 from ctexport_dagster.core.history import Whose
 
 WHOSE = "ctexport/whose"
-LAST_STAGE = "delivery"
-INGEST_STAGES = ("profiles", "events")
+LAST_STAGE = DELIVERY
 
 
 def attempt_tag(export: str) -> str:
@@ -34,7 +34,7 @@ def tags_of_assets(assets: Iterable[dg.AssetKey]) -> dict[str, str]:
     """The tags of a run of these assets: as an attempt at exports, and as one at partitions of sources."""
     keys = sorted(assets)
     exports = attempt_tags(key.path[0] for key in keys if key.path[-1] == LAST_STAGE)
-    return exports | {ingest_tag(key.path[0]): "yes" for key in keys if key.path[-1] in INGEST_STAGES}
+    return exports | {ingest_tag(key.path[0]): "yes" for key in keys if not is_of_export(key.path[-1])}
 
 
 def note_attempt(context: dg.AssetExecutionContext) -> None:

@@ -28,5 +28,5 @@ def declared_in(line: Line) -> dict[str, str]:
     """Where an analyst edits the export, and which version of it is loaded."""
     return {
         "declared in": f"assets/{line.name}.yaml",
-        "configuration version": line.export.configuration_version,
+        "configuration version": line.configuration_version,
     }

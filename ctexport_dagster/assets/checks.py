@@ -12,6 +12,7 @@ from ctexport_dagster.assets.earlier import PartitionFigures
 from ctexport_dagster.assets.metadata import of_counts
 from ctexport_dagster.core.checks import COMPARED, FEWEST, Bounds, Drift, unusual_shares, usual_rows
 from ctexport_dagster.core.delivery.audit import Audit
+from ctexport_dagster.core.entitlement import NEAR_PERCENT, Usage
 from ctexport_dagster.core.figures import Figures
 from ctexport_dagster.core.interval import Cadence
 from ctexport_dagster.core.lateness import Standing
@@ -30,6 +31,7 @@ CheckName = Literal[
     "files_hold_every_exported_row",
     "files_are_as_planned",
     "newest_partition_is_on_time",
+    "year_is_within_entitlement",
 ]
 
 _DESCRIPTIONS: Mapping[CheckName, str] = {
@@ -44,6 +46,7 @@ _DESCRIPTIONS: Mapping[CheckName, str] = {
     "files_hold_every_exported_row": "The rows of the manifest's files together are the rows exported.",
     "files_are_as_planned": "Plan, manifest and journal tell of the same files, rows, bytes and checksums.",
     "newest_partition_is_on_time": "The newest partition due an hour ago or earlier is delivered. Looked at often.",
+    "year_is_within_entitlement": f"All exports together used less than {NEAR_PERCENT} % of the year's entitlement.",
 }
 _SHOWN = 50
 """Names that a finding lists; the rest is counted."""
@@ -60,10 +63,10 @@ def of_partition(partition: str, results: Iterable[dg.AssetCheckResult]) -> list
     return [result._replace(metadata={"partition": key, **(result.metadata or {})}) for result in results]
 
 
-def of_sum(source: int, parts: Mapping[str, int]) -> dg.AssetCheckResult:
-    """The row sum of REQUIREMENTS B1."""
+def of_sum(source: int, parts: Mapping[str, int], *, adds_up: bool = True) -> dg.AssetCheckResult:
+    """The row sum of REQUIREMENTS B1; `adds_up` tells of the sums that it is made of."""
     counts = of_counts({"source": source, **parts, "accounted for": sum(parts.values())})
-    return _result("every_row_is_accounted_for", passed=source == sum(parts.values()), metadata=counts)
+    return _result("every_row_is_accounted_for", passed=adds_up and source == sum(parts.values()), metadata=counts)
 
 
 def of_phones(report: PhoneReport) -> dg.AssetCheckResult:
@@ -135,23 +138,27 @@ def of_blanks(now: PartitionFigures, earlier: Sequence[PartitionFigures]) -> dg.
     )
 
 
-def of_chunks(held: int, resolved: int) -> dg.AssetCheckResult:
-    """The chunks' rows beside the resolved ones."""
-    counts = of_counts({"in chunks": held, "resolved": resolved})
-    return _result("chunks_hold_every_row", passed=held == resolved, metadata=counts)
+def of_chunks(held: Sequence[int], resolved: Sequence[int]) -> dg.AssetCheckResult:
+    """The chunks' rows beside the resolved ones; of a flow, of each dataset."""
+    counts = of_counts({"in chunks": sum(held), "resolved": sum(resolved)})
+    return _result("chunks_hold_every_row", passed=list(held) == list(resolved), metadata=counts)
 
 
-def of_manifest(manifest: Manifest) -> list[dg.AssetCheckResult]:
-    """The sum of the manifest's counts, and of its files' rows."""
-    rows = manifest.rows
-    parts = {name: getattr(rows, name) for name in ("unchanged", "superseded", "quarantined", "exported")}
-    held = sum(file.rows for file in manifest.files)
+def of_manifests(manifests: Sequence[Manifest]) -> list[dg.AssetCheckResult]:
+    """The sum of each manifest's counts, and of its files' rows, told for all of them together."""
+    rows = [manifest.rows for manifest in manifests]
+    parts = {
+        name: sum(getattr(counts, name) for counts in rows)
+        for name in ("unchanged", "superseded", "quarantined", "exported")
+    }
+    held = [sum(file.rows for file in manifest.files) for manifest in manifests]
+    exported = [counts.exported for counts in rows]
     return [
-        of_sum(rows.source, parts),
+        of_sum(sum(counts.source for counts in rows), parts, adds_up=all(counts.adds_up for counts in rows)),
         _result(
             "files_hold_every_exported_row",
-            passed=held == rows.exported,
-            metadata=of_counts({"in files": held, "exported": rows.exported}),
+            passed=held == exported,
+            metadata=of_counts({"in files": sum(held), "exported": sum(exported)}),
         ),
     ]
 
@@ -194,6 +201,18 @@ def of_standing(found: Standing | None, cadence: Cadence) -> dg.AssetCheckResult
         },
         description=words.get(found.punctuality),
     )
+
+
+def of_usage(found: Usage | None, export: str) -> list[dg.AssetCheckResult]:
+    """The check of REQUIREMENTS A11; none where the home declares no entitlement."""
+    if found is None:
+        return []
+    counts = {"allowed bytes": found.allowed_bytes, "used bytes": found.used_bytes}
+    told = of_counts({**counts, f"used bytes by {export}": found.by_export.get(export, 0)})
+    is_usual = found.level == "usual"
+    return [
+        _result("year_is_within_entitlement", passed=is_usual, warns=True, metadata=told, description=found.warning)
+    ]
 
 
 def _result(

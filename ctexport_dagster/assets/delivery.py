@@ -1,5 +1,6 @@
 """The asset `<export>/delivery`: the files at their destination, and after them the manifest that vouches for them."""
 
+from collections.abc import Iterable
 from time import perf_counter
 
 import dagster as dg
@@ -10,13 +11,14 @@ from ctexport_dagster.assets.chunks import chunks_key
 from ctexport_dagster.assets.failures import reported
 from ctexport_dagster.assets.workshop import Workshop
 from ctexport_dagster.clock import Clock
-from ctexport_dagster.core.delivery.audit import audit
+from ctexport_dagster.core.delivery.audit import audit_of
 from ctexport_dagster.core.delivery.record import generations
 from ctexport_dagster.core.delivery.request import USUAL_PACE, Pace
 from ctexport_dagster.core.destination import Destination
 from ctexport_dagster.line import Line
 from ctexport_dagster.partitions import partitions_of, window_of
-from ctexport_dagster.stages.delivery import deliver_partition
+from ctexport_dagster.stages.delivery import deliver_parts
+from ctexport_dagster.volumes import UsageAt, nothing_is_counted
 
 
 def delivery_key(export: str) -> dg.AssetKey:
@@ -24,7 +26,13 @@ def delivery_key(export: str) -> dg.AssetKey:
 
 
 def delivery_asset(
-    line: Line, workshop: Workshop, *, kind: str, clock: Clock, pace: Pace = USUAL_PACE
+    line: Line,
+    workshop: Workshop,
+    *,
+    kind: str,
+    clock: Clock,
+    pace: Pace = USUAL_PACE,
+    usage_at: UsageAt = nothing_is_counted,
 ) -> dg.AssetsDefinition:
     """The asset of one export; `kind` is the destination's type, as Dagit's icons know it."""
     destination_name = line.export.destination
@@ -51,6 +59,7 @@ def delivery_asset(
             "files_hold_every_exported_row",
             "files_are_as_planned",
             "newest_partition_is_on_time",
+            *(() if usage_at is nothing_is_counted else ("year_is_within_entitlement",)),
         ),
     )
     def delivery(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
@@ -59,36 +68,46 @@ def delivery_asset(
         destination: Destination = getattr(context.resources, destination_name)
         started = perf_counter()
         with reported(context, line.name), line.locked():
-            outcome = deliver_partition(line, partition, destination, run_id=context.run.run_id, pace=pace)
-        manifest = outcome.manifest
-        delivered = generations(line.folders.deliveries(line.name) / partition)[-1]
+            outcomes = deliver_parts(line, partition, destination, run_id=context.run.run_id, pace=pace)
+        manifests = [outcome.manifest for outcome in outcomes.values()]
+        files = [file for manifest in manifests for file in manifest.files]
+        delivered = [generations(line.records(partition)[name])[-1] for name in outcomes]
         return dg.MaterializeResult(
             metadata={
                 **metadata.of_window(partition, window),
                 **metadata.of_duration(perf_counter() - started),
-                "mode": manifest.mode,
-                "outcome": outcome.status,
-                "generation": manifest.generation,
+                "mode": _alike(manifest.mode for manifest in manifests),
+                "outcome": _alike(outcome.status for outcome in outcomes.values()),
+                "generation": max((manifest.generation for manifest in manifests), default=0),
                 **metadata.of_counts(
                     {
-                        "dagster/partition_row_count": manifest.rows.exported,
-                        "files": len(manifest.files),
-                        "bytes": manifest.bytes,
-                        "files sent by this run": outcome.sent_files,
-                        "bytes sent by this run": outcome.sent_bytes,
+                        "dagster/partition_row_count": sum(manifest.rows.exported for manifest in manifests),
+                        "files": len(files),
+                        "bytes": sum(manifest.bytes for manifest in manifests),
+                        "files sent by this run": sum(outcome.sent_files for outcome in outcomes.values()),
+                        "bytes sent by this run": sum(outcome.sent_bytes for outcome in outcomes.values()),
                     }
                 ),
-                "manifest": dg.MetadataValue.path(outcome.manifest_address),
-                **metadata.of_files(manifest.files, destination.address),
+                **{
+                    f"manifest of {name}" if name else "manifest": dg.MetadataValue.path(outcome.manifest_address)
+                    for name, outcome in outcomes.items()
+                },
+                **metadata.of_files(files, destination.address),
             },
             check_results=checks.of_partition(
                 partition,
                 [
-                    *checks.of_manifest(manifest),
-                    checks.of_audit(audit(delivered)),
+                    *checks.of_manifests(manifests),
+                    checks.of_audit(audit_of(delivered)),
                     checks.of_standing(line.standing(clock()), line.cadence),
+                    *checks.of_usage(usage_at(clock()), line.name),
                 ],
             ),
         )
 
     return delivery
+
+
+def _alike(words: Iterable[str]) -> str:
+    """What is told of all datasets of a flow, or by which they differ."""
+    return ", ".join(dict.fromkeys(words))

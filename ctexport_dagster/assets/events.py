@@ -1,78 +1,67 @@
 """The asset `<source>/events`: what happened to a source's people, in the lake, by the window in which it arrived."""
 
 from collections.abc import Sequence
-from time import perf_counter
 
 import dagster as dg
 
-from ctexport_dagster.assets import checks, metadata
-from ctexport_dagster.assets.failures import reported
+from ctexport_dagster.assets import checks
+from ctexport_dagster.assets.source_asset import Asked, Content, Told, content_key, source_asset
 from ctexport_dagster.assets.workshop import Workshop
+from ctexport_dagster.core.asset_names import EVENTS
 from ctexport_dagster.core.checks import COMPARED
 from ctexport_dagster.core.plot import SHOWN_BARS, Bar
 from ctexport_dagster.core.source import SourceDeclaration
 from ctexport_dagster.lake.events import EventRecord, NameCount
-from ctexport_dagster.partitions import partitions_of, window_of
 from ctexport_dagster.stages.events import ingest_event_partition
 
 _LISTED_NAMES = 50
 
 
 def events_key(source: str) -> dg.AssetKey:
-    return dg.AssetKey([source, "events"])
+    return content_key(source, EVENTS)
 
 
 def events_asset(
     declaration: SourceDeclaration, workshop: Workshop, *, owners: Sequence[str] = ()
 ) -> dg.AssetsDefinition:
     """The asset of one source's events; all exports of them stand on it, and their owners own it."""
-    name = f"{declaration.name}/events"
-    key = events_key(declaration.name)
-
-    @dg.asset(
-        key=key,
-        group_name=declaration.name,
-        owners=list(owners),
-        partitions_def=partitions_of(declaration.cadence),
-        required_resource_keys={declaration.name},
+    content = Content(
+        name=EVENTS,
         pool=f"events_{declaration.name}",
-        kinds={"deltalake", "polars"},
-        tags={"ctexport/source": declaration.name},
-        metadata={"declared in": f"resources/{declaration.name}.yaml"},
+        kinds=frozenset({"deltalake", "polars"}),
         description=_description(declaration),
-        check_specs=checks.specs(key, "every_row_is_accounted_for", "volume_is_usual"),
+        checks=("every_row_is_accounted_for", "volume_is_usual"),
+        bars="Events that the source gave",
     )
-    def events(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
-        window = window_of(context)
-        partition = declaration.cadence.key_of(window)
-        started = perf_counter()
-        with reported(context, name):
-            record = ingest_event_partition(
-                declaration,
-                getattr(context.resources, declaration.name),
-                partition,
-                folders=workshop.folders,
-                run_id=context.run.run_id,
-                progress=workshop.progress(name),
-            )
-        upto = [r for r in workshop.folders.event_lake(declaration.name).view().records() if r.window <= window]
-        return dg.MaterializeResult(
-            data_version=dg.DataVersion(record.state),
-            metadata={
-                **metadata.of_window(partition, window),
-                **metadata.of_duration(perf_counter() - started),
-                **metadata.of_plot(_bars(upto), "Events that the source gave"),
-                **metadata.of_counts({"dagster/partition_row_count": record.rows.kept}),
-                **metadata.of_counts({"rows source": record.rows.source, "rows quarantined": record.rows.quarantined}),
-                **metadata.of_counts({"event names": len(record.names)}),
-                **_names(record.names),
-                "was new": record.is_new,
-                "generation": record.generation,
+
+    def ingest(asked: Asked) -> Told:
+        record = ingest_event_partition(
+            declaration,
+            asked.source,
+            asked.partition,
+            folders=workshop.folders,
+            run_id=asked.run_id,
+            progress=asked.progress,
+        )
+        records = workshop.folders.event_lake(declaration.name).view().records()
+        upto = [one for one in records if one.window <= asked.window]
+        rows = record.rows
+        return Told(
+            state=record.state,
+            rows=rows.kept,
+            counts={
+                "rows source": rows.source,
+                "rows quarantined": rows.quarantined,
+                "event names": len(record.names),
             },
-            check_results=checks.of_partition(partition, _findings(record, upto)),
+            generation=record.generation,
+            was_new=record.is_new,
+            bars=[Bar(one.partition, one.rows.source, is_full=False) for one in upto[-SHOWN_BARS:]],
+            findings=_findings(record, upto),
+            further=_names(record.names),
         )
 
-    return events
+    return source_asset(declaration, content, ingest, workshop, owners=owners)
 
 
 def _findings(record: EventRecord, upto: Sequence[EventRecord]) -> list[dg.AssetCheckResult]:
@@ -81,10 +70,6 @@ def _findings(record: EventRecord, upto: Sequence[EventRecord]) -> list[dg.Asset
         checks.of_sum(record.rows.source, {"quarantined": record.rows.quarantined, "kept": record.rows.kept}),
         checks.of_volume(record.rows.source, earlier, "incremental"),
     ]
-
-
-def _bars(upto: Sequence[EventRecord]) -> list[Bar]:
-    return [Bar(record.partition, record.rows.source, is_full=False) for record in upto[-SHOWN_BARS:]]
 
 
 def _names(names: Sequence[NameCount]) -> dict[str, dg.MetadataValue]:

@@ -6,6 +6,9 @@ import dagster as dg
 
 from ctexport_dagster.assets.earlier import BLANKS, PartitionFigures
 from ctexport_dagster.core.columns import ColumnPlan, OutputColumn
+from ctexport_dagster.core.datasets.columns import dataset_columns
+from ctexport_dagster.core.datasets.schema_text import schema_from_text
+from ctexport_dagster.core.datasets.staged import ChosenRows
 from ctexport_dagster.core.export import PersonExport
 from ctexport_dagster.core.figures import Figures
 from ctexport_dagster.core.interval import Interval
@@ -14,6 +17,7 @@ from ctexport_dagster.core.lineage_drawing import lineage_markdown
 from ctexport_dagster.core.manifest import ManifestFile
 from ctexport_dagster.core.plot import Bar, bar_chart
 from ctexport_dagster.core.schema import Field
+from ctexport_dagster.core.staging import ResolvedRows, StagedChunks
 
 Metadata = dict[str, dg.MetadataValue]
 
@@ -51,6 +55,35 @@ def of_schema(plan: ColumnPlan, export: PersonExport) -> Metadata:
         for column in plan.columns
     ]
     return {"dagster/column_schema": dg.MetadataValue.table_schema(dg.TableSchema(columns=columns))}
+
+
+def of_tables(staged: Sequence[StagedChunks[ResolvedRows]]) -> Metadata:
+    """Of each dataset, what was staged; and its columns with their types: as Dagster's own where there is one alone."""
+    chosen = [(one.resolved, one.chunks) for one in staged if isinstance(one.resolved, ChosenRows)]
+    records = [
+        dg.TableRecord(
+            {
+                "dataset": rows.dataset,
+                "mode": rows.mode,
+                "rows": rows.rows.exported,
+                "quarantined": rows.rows.quarantined,
+                "too old": rows.too_old,
+                "files": len(chunks),
+                "bytes": sum(chunk.bytes for chunk in chunks),
+            }
+        )
+        for rows, chunks in chosen
+    ]
+    names = ["dagster/column_schema"] if len(chosen) == 1 else [f"columns of {rows.dataset}" for rows, _ in chosen]
+    schemas = {name: _table_schema(rows) for name, (rows, _) in zip(names, chosen, strict=True)}
+    return {"datasets": dg.MetadataValue.table(records), **schemas} if records else {}
+
+
+def _table_schema(rows: ChosenRows) -> dg.MetadataValue:
+    columns = dataset_columns(schema_from_text(rows.schema_text))
+    return dg.MetadataValue.table_schema(
+        dg.TableSchema(columns=[dg.TableColumn(name=column.name, type=column.type) for column in columns])
+    )
 
 
 def of_lineage(plan: ColumnPlan, fields: Mapping[str, Sequence[str]], source: dg.AssetKey) -> Metadata:

@@ -2,80 +2,64 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from time import perf_counter
+from typing import cast
 
 import dagster as dg
 
 from ctexport_dagster.assets import checks, metadata
-from ctexport_dagster.assets.failures import reported
+from ctexport_dagster.assets.source_asset import Asked, Content, Told, content_key, source_asset
 from ctexport_dagster.assets.workshop import Workshop
+from ctexport_dagster.core.asset_names import PROFILES
 from ctexport_dagster.core.checks import COMPARED, Drift, drift
 from ctexport_dagster.core.manifest import Mode
 from ctexport_dagster.core.plot import SHOWN_BARS, Bar
 from ctexport_dagster.core.source import Source, SourceDeclaration
 from ctexport_dagster.lake import PartitionRecord
 from ctexport_dagster.lake.record import History
-from ctexport_dagster.partitions import partitions_of, window_of
 from ctexport_dagster.stages.profiles import ingest_partition
 
 
 def profiles_key(source: str) -> dg.AssetKey:
-    return dg.AssetKey([source, "profiles"])
+    return content_key(source, PROFILES)
 
 
 def profiles_asset(
     declaration: SourceDeclaration, workshop: Workshop, *, owners: Sequence[str] = ()
 ) -> dg.AssetsDefinition:
     """The asset of one source; all exports of the source stand on it, and their owners own it."""
-    name = f"{declaration.name}/profiles"
-    key = profiles_key(declaration.name)
-
-    @dg.asset(
-        key=key,
-        group_name=declaration.name,
-        owners=list(owners),
-        partitions_def=partitions_of(declaration.cadence),
-        required_resource_keys={declaration.name},
+    content = Content(
+        name=PROFILES,
         pool=f"source_{declaration.name}",
-        kinds={"deltalake", "polars"},
-        tags={"ctexport/source": declaration.name, "ctexport/source_mode": declaration.mode},
-        metadata={"declared in": f"resources/{declaration.name}.yaml"},
+        kinds=frozenset({"deltalake", "polars"}),
         description=_description(declaration),
-        check_specs=checks.specs(key, "every_row_is_accounted_for", "fields_are_as_before", "volume_is_usual"),
+        checks=("every_row_is_accounted_for", "fields_are_as_before", "volume_is_usual"),
+        bars="Rows that the source gave",
+        tags={"ctexport/source_mode": declaration.mode},
     )
-    def profiles(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
-        window = window_of(context)
-        partition = declaration.cadence.key_of(window)
-        source: Source = getattr(context.resources, declaration.name)
-        started = perf_counter()
-        with reported(context, name):
-            record = ingest_partition(
-                declaration,
-                source,
-                partition,
-                folders=workshop.folders,
-                run_id=context.run.run_id,
-                progress=workshop.progress(name),
-            )
-            view = workshop.folders.lake(declaration.name).view()
-            state = view.state_of(partition)
-        history = view.listing.history.upto(partition)
-        return dg.MaterializeResult(
-            data_version=dg.DataVersion(state),
-            metadata={
-                **metadata.of_window(partition, window),
-                **metadata.of_duration(perf_counter() - started),
-                **metadata.of_plot(_bars(history), "Rows that the source gave"),
-                **metadata.of_counts({"dagster/partition_row_count": record.rows.logged}),
-                **metadata.of_counts({f"rows {count}": number for count, number in asdict(record.rows).items()}),
-                "was new": record.is_new,
-                "generation": record.generation,
-                **metadata.of_fields(record.present),
-            },
-            check_results=checks.of_partition(partition, _findings(declaration, record, history)),
+
+    def ingest(asked: Asked) -> Told:
+        record = ingest_partition(
+            declaration,
+            cast("Source", asked.source),
+            asked.partition,
+            folders=workshop.folders,
+            run_id=asked.run_id,
+            progress=asked.progress,
+        )
+        view = workshop.folders.lake(declaration.name).view()
+        history = view.listing.history.upto(asked.partition)
+        return Told(
+            state=view.state_of(asked.partition),
+            rows=record.rows.logged,
+            counts={f"rows {count}": number for count, number in asdict(record.rows).items()},
+            generation=record.generation,
+            was_new=record.is_new,
+            bars=_bars(history),
+            findings=_findings(declaration, record, history),
+            further=metadata.of_fields(record.present),
         )
 
-    return profiles
+    return source_asset(declaration, content, ingest, workshop, owners=owners)
 
 
 def _findings(declaration: SourceDeclaration, record: PartitionRecord, history: History) -> list[dg.AssetCheckResult]:

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from ctexport_dagster.engine import Engine, InProcess
-from ctexport_dagster.line import StateFolders
 from ctexport_dagster.stages.progress import Progress, unseen
+from ctexport_dagster.state import StateFolders
 
 Watch: TypeAlias = Callable[[str], Progress]
 """Given the name of an asset, how its progress is told."""

@@ -19,10 +19,14 @@ from ctexport_dagster.cli.terminal import (
     print_lines,
     print_table,
 )
+from ctexport_dagster.core.datasets.age import ageless_warnings
+from ctexport_dagster.core.datasets.export import DatasetExport
 from ctexport_dagster.core.destination import Destination
 from ctexport_dagster.core.errors import ConfigurationError
+from ctexport_dagster.core.export import DeclaredExport
 from ctexport_dagster.core.failure import Failure
-from ctexport_dagster.core.naming import Naming
+from ctexport_dagster.core.kinds import naming_of
+from ctexport_dagster.core.source import SourceDeclaration
 from ctexport_dagster.core.surroundings import Surroundings
 from ctexport_dagster.home import DestinationDeclaration, Home
 from ctexport_dagster.resources.clock import ahead_of, wrong_clock
@@ -35,6 +39,13 @@ class CheckedSource(Protocol):
     """A source's declaration that can tell what stands in the way of reading it, in sentences."""
 
     def check(self, home_root: Path) -> tuple[str, ...]: ...
+
+
+@runtime_checkable
+class ReachedSource(Protocol):
+    """An opened source that can tell, by trying, what stands in the way of reading it, in sentences."""
+
+    def check(self) -> tuple[str, ...]: ...
 
 
 @runtime_checkable
@@ -108,21 +119,41 @@ def check(
 def checked(home: Home, wanted: Collection[str], *, writes_canaries: bool = False) -> Iterator[Checked]:
     """Every wanted declared file of a home, exports first. A canary is written only where nothing else is wrong."""
     for name, export in _only(wanted, home.exports):
-        warnings = (*Naming.of(export).warnings, *export.format.warnings)
+        warnings = (*naming_of(export).warnings, *export.format.warnings, *_age_warnings(home, export))
         summary = f"{export.format.type} from {export.source} to {export.destination}, {export.schedule.mode}"
         refusal = line_of(home, name).refusal
         yield Checked(name, "export", summary, (refusal,) if refusal else (), warnings)
     for name, source in _only(wanted, home.sources):
-        problems = source.check(home.root) if isinstance(source, CheckedSource) else ()
-        cadence = source.cadence
-        summary = f"{source.mode}, every {cadence.hours}h from {cadence.start} in {cadence.zone.key}"
-        yield Checked(name, "source", summary, problems)
+        yield _checked_source(name, source, home)
     for name, destination in _only(wanted, home.destinations):
         yield _checked_destination(name, destination, home.surroundings, writes_canaries=writes_canaries)
 
 
+def _age_warnings(home: Home, export: DeclaredExport) -> tuple[str, ...]:
+    """Datasets of which nothing is left out for its age, as none of their columns is declared to tell it."""
+    if not isinstance(export, DatasetExport):
+        return ()
+    known = home.sources[export.source].declared_datasets
+    ageless = [name for name in export.datasets if not (known[name].timestamp or known[name].cursor)]
+    return ageless_warnings(export, ageless)
+
+
 def _only(wanted: Collection[str], declared: Mapping[str, _Declared]) -> Iterator[tuple[str, _Declared]]:
     return ((name, declaration) for name, declaration in declared.items() if name in wanted)
+
+
+def _checked_source(name: str, source: SourceDeclaration, home: Home) -> Checked:
+    """A driver or an extra that isn't installed, or a secret that isn't set, is this source's problem alone."""
+    cadence = source.cadence
+    summary = f"{source.mode}, every {cadence.hours}h from {cadence.start} in {cadence.zone.key}"
+    warnings = source.warnings if isinstance(source, WarningDeclaration) else ()
+    problems = source.check(home.root) if isinstance(source, CheckedSource) else ()
+    try:
+        opened = source.open(home.surroundings)
+        problems += opened.check() if isinstance(opened, ReachedSource) else ()
+    except ConfigurationError as error:
+        problems += tuple(map(str, error.mistakes))
+    return Checked(name, "source", summary, problems, warnings)
 
 
 def _checked_destination(

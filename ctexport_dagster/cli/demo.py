@@ -9,9 +9,11 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import typer
 
-from ctexport_dagster.cli.lines import latest_delivery, line_of
+from ctexport_dagster.cli.lines import latest_deliveries, line_of
 from ctexport_dagster.cli.run import print_delivered, run_windows
 from ctexport_dagster.cli.terminal import home_here, print_lines
+from ctexport_dagster.core.events.format import EventFormat
+from ctexport_dagster.core.export import Format
 from ctexport_dagster.core.interval import Interval
 from ctexport_dagster.home import Home
 from ctexport_dagster.line import Line
@@ -43,28 +45,28 @@ def _first_windows(line: Line) -> list[Interval]:
 
 
 def _from_the_first(line: Line) -> Iterator[Interval]:
-    window = line.cadence.first
-    while True:
+    window: Interval | None = line.cadence.first
+    while window:
         yield window
-        window = line.cadence.window_from(window.end)
+        window = line.cadence.after(window)
 
 
 def _print_first_record(line: Line) -> None:
     """The beginning of the first file, as it stands in it; demo data is nobody's."""
-    delivery = latest_delivery(line, line.cadence.first)
-    files = delivery.plan.files if delivery else ()
-    if not files or not Path(files[0].address).is_file():
-        return
-    path = Path(files[0].address)
-    print_lines("", f"{path}", _beginning(path, line.export.format.type))
+    for delivery in latest_deliveries(line, line.cadence.first).values():
+        files = delivery.plan.files
+        if files and Path(files[0].address).is_file():
+            path = Path(files[0].address)
+            print_lines("", f"{path}", _beginning(path, line.export.format))
 
 
-def _beginning(path: Path, kind: str) -> str:
-    """The first record of a file; of CSV the header too."""
+def _beginning(path: Path, declared: Format) -> str:
+    """The first record of a file; of CSV the header too, of events the line with their name."""
+    kind, has_name = declared.type, isinstance(declared, EventFormat) and declared.header_line
     if kind == "parquet":
         first = next(pq.ParquetFile(path).iter_batches(batch_size=1)).to_pylist()[0]
         text = json.dumps(first, ensure_ascii=False, default=str)
     else:
         with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
-            text = "".join(islice(file, {"csv": 2, "json": 1, "xml": 3}[kind])).rstrip()
+            text = "".join(islice(file, {"csv": 2, "json": 2 if has_name else 1, "xml": 3}[kind])).rstrip()
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]} …"

@@ -14,9 +14,9 @@ from ctexport_dagster.build import build_definitions
 from ctexport_dagster.engine import open_engine
 from ctexport_dagster.home import Home
 from ctexport_dagster.instance import dagster_home, open_instance
-from ctexport_dagster.line import StateFolders
 from ctexport_dagster.running.launcher import Launcher
 from ctexport_dagster.stages.progress import Progress as Told
+from ctexport_dagster.state import StateFolders
 
 
 @dataclass

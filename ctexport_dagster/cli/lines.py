@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import cast
 
 import typer
@@ -10,8 +11,9 @@ from ctexport_dagster.cli.terminal import chosen
 from ctexport_dagster.core.delivery.record import Generation, generations
 from ctexport_dagster.core.interval import Interval
 from ctexport_dagster.home import Home
-from ctexport_dagster.line import Line, ProfileLine, StateFolders
+from ctexport_dagster.line import Line, ProfileLine
 from ctexport_dagster.lines import open_line
+from ctexport_dagster.state import StateFolders
 
 
 def line_of(home: Home, name: str) -> Line:
@@ -82,12 +84,16 @@ def ended_windows(line: Line, now: datetime) -> list[Interval]:
     return list(line.cadence.windows(until=now))
 
 
-def latest_delivery(line: Line, window: Interval) -> Generation | None:
-    """The newest generation of a window's partition that was delivered; None before the first."""
-    record = line.folders.deliveries(line.name) / line.cadence.key_of(window)
+def latest_deliveries(line: Line, window: Interval) -> dict[str, Generation]:
+    """The newest generation of a window's partition that was delivered; of a flow, by the dataset's name."""
+    found = {name: _latest(record) for name, record in line.records(line.cadence.key_of(window)).items()}
+    return {name: generation for name, generation in found.items() if generation}
+
+
+def _latest(record: Path) -> Generation | None:
     return next((generation for generation in reversed(generations(record)) if generation.is_delivered), None)
 
 
 def undelivered(line: Line, windows: Sequence[Interval]) -> list[Interval]:
     """Those of the windows that were never delivered."""
-    return [window for window in windows if latest_delivery(line, window) is None]
+    return [window for window in windows if not line.is_delivered(window)]

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from ctexport_dagster.cli.entitlement import usage_here, usage_json, usage_lines
 from ctexport_dagster.cli.lines import lines_of
 from ctexport_dagster.cli.standings import standings_of
 from ctexport_dagster.cli.terminal import AsJson, home_here, print_json, print_lines, print_table
@@ -69,15 +70,17 @@ def list_exports(
     home = home_here()
     filters = Filters(partner, type_, format_, status, "24h" if frequency == "daily" else frequency)
     lines = [line for line in lines_of(home) if _was_exported(line, exported_from, exported_to)]
-    found = [listed for listed in listed_exports(home, lines, datetime.now(UTC)) if filters.let_through(listed)]
+    now = datetime.now(UTC)
+    found, usage = [one for one in listed_exports(home, lines, now) if filters.let_through(one)], usage_here(home, now)
     size = int(per_page)
     shown, pages = found[(page - 1) * size : page * size], max(1, -(-len(found) // size))
     if as_json:
-        print_json({"page": page, "pages": pages, "total": len(found), "exports": [asdict(one) for one in shown]})
+        paging = {"page": page, "pages": pages, "total": len(found)}
+        print_json({**paging, "exports": [asdict(one) for one in shown], "usage": usage_json(usage)})
         return
     if shown:
         _print(shown)
-    print_lines(f"page {page} of {pages}, {len(found)} export{'' if len(found) == 1 else 's'}")
+    print_lines(f"page {page} of {pages}, {len(found)} export{'' if len(found) == 1 else 's'}", *usage_lines(usage))
 
 
 def listed_exports(home: Home, lines: Sequence[Line], now: datetime) -> list[Listed]:

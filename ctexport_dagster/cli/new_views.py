@@ -12,8 +12,9 @@ from ctexport_dagster.core.columns import ColumnPlan
 from ctexport_dagster.core.errors import ConfigurationError
 from ctexport_dagster.core.export import Export
 from ctexport_dagster.core.interval import run_instant
-from ctexport_dagster.core.naming import Naming, run_names
+from ctexport_dagster.core.naming import Naming
 from ctexport_dagster.core.preview import masked_rows
+from ctexport_dagster.core.run_names import run_names
 from ctexport_dagster.home import DestinationDeclaration
 
 _ROWS = 3

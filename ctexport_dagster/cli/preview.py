@@ -8,14 +8,17 @@ from typing import Annotated, cast
 import polars as pl
 import typer
 
+from ctexport_dagster.cli.dataset_preview import print_flow, shown_flow
 from ctexport_dagster.cli.lines import ended_windows, line_of, undelivered, window_of
 from ctexport_dagster.cli.terminal import AsJson, home_here, print_json, print_lines, print_table
 from ctexport_dagster.core.events.preview import event_headers, masked_events
 from ctexport_dagster.core.interval import Interval
 from ctexport_dagster.core.kinds import columns_of
 from ctexport_dagster.core.preview import masked_rows
+from ctexport_dagster.dataset_line import DatasetLine
 from ctexport_dagster.event_line import EventLine
 from ctexport_dagster.line import Line, ProfileLine
+from ctexport_dagster.stages.dataset_preview import preview_datasets
 from ctexport_dagster.stages.event_preview import EventPreview, preview_event_partition
 from ctexport_dagster.stages.preview import Preview, preview_partition
 
@@ -53,6 +56,10 @@ def preview(
     source = line.source.open(home.surroundings)
     address = home.destinations[line.export.destination].open(home.surroundings).address
     key = line.cadence.key_of(window)
+    if isinstance(line, DatasetLine):
+        flow = shown_flow(line, preview_datasets(line, source, key, rows=rows), address, values=values)
+        print_json(asdict(flow)) if as_json else print_flow(flow)
+        return
     if isinstance(line, EventLine):
         events = preview_event_partition(line, source, key, rows=rows)
         shown = _shown_events(line, events, address, values=values)
@@ -136,7 +143,7 @@ def _print(shown: ShownPreview) -> None:
     print_lines("", "files, then further chunks and instances by the same pattern")
     print_lines(*(f"  {file}" for file in shown.files), f"  {shown.manifest}", "")
     print_table(("column", "type", "from"), [(c["header"], c["type"], c["from"]) for c in shown.columns])
-    print_lines("", f"{len(shown.rows)} sample rows, from the {shown.rows_from}")
+    print_lines("", f"{len(shown.rows)} sample row{'' if len(shown.rows) == 1 else 's'}, from the {shown.rows_from}")
     for row in shown.rows:
         print_lines("", *(f"  {header}: {value}" for header, value in row.items() if value))
     print_lines(*(f"warning: {warning}" for warning in shown.warnings))

@@ -1,6 +1,6 @@
 """`ctexport run EXPORT`: brings partitions to their destination, through Dagster, in this process."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Annotated
@@ -10,7 +10,7 @@ import typer
 from ctexport_dagster.cli.lines import (
     ended_window_of,
     ended_windows,
-    latest_delivery,
+    latest_deliveries,
     line_of,
     undelivered,
     windows_between,
@@ -25,9 +25,10 @@ Key = Annotated[str | None, typer.Option(metavar="KEY", help="One partition, as 
 
 @dataclass(frozen=True)
 class DeliveredPartition:
-    """What lies at the destination for one partition."""
+    """What lies at the destination for one partition, or of a flow for one dataset in it."""
 
     export: str
+    dataset: str | None
     partition: str
     mode: str
     generation: int
@@ -52,23 +53,26 @@ def run(
     home = home_here()
     line = line_of(home, name)
     windows = _asked_for(line, partition, first, last, full=full)
-    delivered = run_windows(home, line, windows, wants_full=full)
-    if as_json:
-        print_json([asdict(one) for one in delivered])
-    elif delivered:
-        print_delivered(delivered)
-    else:
+    delivered = list[DeliveredPartition]()
+    try:
+        for one in run_windows(home, line, windows, wants_full=full):
+            delivered.append(one)
+    finally:  # one that fails doesn't hide those before it
+        _print_outcome(delivered, as_json=as_json)
+    if not windows and not as_json:
         print_lines(f"{line.name}: everything that has ended is delivered")
 
 
-def run_windows(home: Home, line: Line, windows: Sequence[Interval], *, wants_full: bool) -> list[DeliveredPartition]:
-    """Runs these windows one after the other, oldest first, and says what then lies at the destination.
+def run_windows(
+    home: Home, line: Line, windows: Sequence[Interval], *, wants_full: bool
+) -> Iterator[DeliveredPartition]:
+    """Runs these windows one after the other, oldest first, and says after each what then lies at the destination.
 
     Raises:
         RunFailed, RunRefused: one of them failed; those before it are delivered, those after it weren't begun.
     """
     if not windows:
-        return []
+        return
     from ctexport_dagster.cli.launching import launching  # Dagster takes seconds to import
 
     with launching(home) as (launcher, bars):
@@ -76,37 +80,51 @@ def run_windows(home: Home, line: Line, windows: Sequence[Interval], *, wants_fu
             bars.partition = line.cadence.key_of(window)
             launcher.bring_source_up_to(line, window)
             launcher.export(line, window, wants_full=wants_full)
-    return [one for window in windows if (one := delivered_partition(line, window))]
+            yield from delivered_parts(line, window)
 
 
-def delivered_partition(line: Line, window: Interval) -> DeliveredPartition | None:
-    """What lies at the destination for one window; None where nothing was delivered."""
-    generation = latest_delivery(line, window)
-    if generation is None:
-        return None
-    manifest = generation.manifest
-    return DeliveredPartition(
-        export=line.name,
-        partition=manifest.partition,
-        mode=manifest.mode,
-        generation=manifest.generation,
-        rows=manifest.rows.exported,
-        files=len(manifest.files),
-        bytes=manifest.bytes,
-        manifest=generation.plan.manifest.address,
-    )
+def delivered_parts(line: Line, window: Interval) -> list[DeliveredPartition]:
+    """What lies at the destination for one window, manifest by manifest; nothing where nothing was delivered."""
+    delivered = latest_deliveries(line, window).items()
+    return [
+        DeliveredPartition(
+            export=line.name,
+            dataset=dataset or None,
+            partition=generation.manifest.partition,
+            mode=generation.manifest.mode,
+            generation=generation.number,
+            rows=generation.manifest.rows.exported,
+            files=len(generation.manifest.files),
+            bytes=generation.manifest.bytes,
+            manifest=generation.plan.manifest.address,
+        )
+        for dataset, generation in delivered
+    ]
+
+
+def _print_outcome(delivered: Sequence[DeliveredPartition], *, as_json: bool) -> None:
+    if as_json:
+        print_json([asdict(one) for one in delivered])
+    elif delivered:
+        print_delivered(delivered)
 
 
 def print_delivered(delivered: Sequence[DeliveredPartition]) -> None:
-    """A table with one line a partition."""
+    """A table with one line a partition; of a flow, one a dataset in it."""
     rows = [
-        (one.export, one.partition, one.mode, f"{one.rows:,}", str(one.files), f"{one.bytes:,}", one.manifest)
+        (_subject(one), one.partition, one.mode, f"{one.rows:,}", str(one.files), f"{one.bytes:,}", one.manifest)
         for one in delivered
     ]
     print_table(("export", "partition", "mode", "rows", "files", "bytes", "manifest"), rows)
 
 
+def _subject(one: DeliveredPartition) -> str:
+    return f"{one.export} {one.dataset}" if one.dataset else one.export
+
+
 def _asked_for(line: Line, key: str | None, first: str | None, last: str | None, *, full: bool) -> list[Interval]:
+    if full and line.export.kind == "events":
+        raise typer.BadParameter("events have no full mode: each partition holds those that arrived in its window")
     if key and (first or last):
         raise typer.BadParameter("give --partition, or --from and --to")
     if bool(first) != bool(last):

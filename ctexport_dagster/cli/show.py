@@ -9,17 +9,21 @@ from typing import Annotated
 import typer
 import yaml
 
+from ctexport_dagster.cli.entitlement import share_line, usage_here, usage_json, usage_lines
 from ctexport_dagster.cli.lines import line_of
 from ctexport_dagster.cli.show_history import ShownHistory, printed_volume, shown_history
 from ctexport_dagster.cli.terminal import AsJson, home_here, print_json, print_lines, print_table
+from ctexport_dagster.core.datasets.export import DatasetExport
+from ctexport_dagster.core.datasets.naming import file_of
 from ctexport_dagster.core.export import DeclaredExport
 from ctexport_dagster.core.interval import Cadence, Interval, instant_of, run_instant
 from ctexport_dagster.core.kinds import naming_of
-from ctexport_dagster.core.naming import FileOfEvent, run_names
+from ctexport_dagster.core.run_names import FileOfEvent, run_names
 from ctexport_dagster.home import Home
 
 _MIDNIGHT = time(0)
 _WINDOWS = 3
+_MANIFEST = "manifest"
 _EXAMPLE_RUN = "00000000-0000-0000-0000-000000000000"
 
 
@@ -48,28 +52,29 @@ class ShownExport:
     windows: tuple[ShownWindow, ...]
     keys: Mapping[str, str]
     manifest: str
+    """Empty for a flow: each of its datasets has one among the keys."""
     warnings: tuple[str, ...]
 
 
 def show(name: Annotated[str, typer.Argument(metavar="EXPORT", show_default=False)], as_json: AsJson = False) -> None:
     """Show an export: how it stands, its runs and volume, its declaration with all defaults, windows and keys."""
-    home = home_here()
+    home, now = home_here(), datetime.now(UTC)
     line = line_of(home, name)
-    shown, past = shown_export(home, line.export), shown_history(home, line, datetime.now(UTC))
+    shown, past, usage = shown_export(home, line.export), shown_history(home, line, now), usage_here(home, now)
     if as_json:
-        print_json({**asdict(shown), **asdict(past)})
+        print_json({**asdict(shown), **asdict(past), "usage": usage_json(usage)})
     else:
         _print_history(past)
+        if usage:
+            print_lines(share_line(usage, name), *usage_lines(usage), "")
         _print(shown)
 
 
 def shown_export(home: Home, export: DeclaredExport) -> ShownExport:
     """What `ctexport show` says of an export."""
     cadence = export.cadence(home.sources[export.source].cadence)
-    naming = naming_of(export)
-    event = FileOfEvent("Charged", cadence.start) if export.kind == "events" else None
-    run = run_names(export, cadence, cadence.first, _EXAMPLE_RUN)
-    places = {f"instance {i}, chunk {n}": naming.key(run, i, n, event) for i, n in ((0, 0), (0, 1), (1, 0))}
+    naming, keys = naming_of(export), _keys(home, export, cadence)
+    manifest = keys.pop(_MANIFEST, "")
     return ShownExport(
         name=export.name,
         declaration=export.model_dump(mode="json", exclude={"name"}),
@@ -80,10 +85,25 @@ def shown_export(home: Home, export: DeclaredExport) -> ShownExport:
         every=f"{cadence.hours}h",
         timezone=cadence.zone.key,
         windows=tuple(_shown_window(export, cadence, window) for window in islice(_windows(cadence), _WINDOWS)),
-        keys=places,
-        manifest=naming.manifest_key([places["instance 0, chunk 0"]], run, 1),
+        keys=keys,
+        manifest=manifest,
         warnings=(*naming.warnings, *export.format.warnings),
     )
+
+
+def _keys(home: Home, export: DeclaredExport, cadence: Cadence) -> dict[str, str]:
+    """What files and manifests of the first partition are called; of a flow, those of each dataset."""
+    naming, run = naming_of(export), run_names(export, cadence, cadence.first, _EXAMPLE_RUN)
+    if isinstance(export, DatasetExport):
+        declared, keys = home.sources[export.source].declared_datasets, dict[str, str]()
+        for held in (file_of(dataset, declared[dataset]) for dataset in export.datasets):
+            own = {f"{held.name}, chunk {index}": naming.key(run, 0, index, held) for index in (0, 1)}
+            manifest = naming.manifest_key(list(own.values()), run, 1, held)
+            keys |= {**own, f"{held.name}, manifest": manifest}
+        return keys
+    event = FileOfEvent("Charged", cadence.start) if export.kind == "events" else None
+    places = {f"instance {i}, chunk {n}": naming.key(run, i, n, event) for i, n in ((0, 0), (0, 1), (1, 0))}
+    return {**places, _MANIFEST: naming.manifest_key([places["instance 0, chunk 0"]], run, 1)}
 
 
 def _windows(cadence: Cadence) -> Iterator[Interval]:
@@ -132,5 +152,8 @@ def _print(shown: ShownExport) -> None:
         [(w.partition, w.start, w.end, w.runs_at) for w in shown.windows],
     )
     print_lines("")
-    print_table(("file", "key in the first partition"), [*shown.keys.items(), ("manifest", shown.manifest)])
+    print_table(
+        ("file", "key in the first partition"),
+        [*shown.keys.items(), *([(_MANIFEST, shown.manifest)] if shown.manifest else [])],
+    )
     print_lines(*(f"warning: {warning}" for warning in shown.warnings))

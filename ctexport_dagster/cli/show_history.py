@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from ctexport_dagster.cli.lines import latest_delivery
 from ctexport_dagster.cli.standings import has_dagster, standings_of
+from ctexport_dagster.core.delivery.record import latest_manifest
 from ctexport_dagster.home import Home
 from ctexport_dagster.line import Line
 
@@ -92,10 +92,10 @@ def _volume(line: Line, now: datetime) -> tuple[Volume, ...]:
         day = window.start.astimezone(line.cadence.zone).date().isoformat()
         if day not in by_day and len(by_day) == DAYS:
             break
-        generation = latest_delivery(line, window)
-        if generation is None:
+        manifest = latest_manifest(line.record(line.cadence.key_of(window)))
+        if manifest is None:
             continue
-        manifest, so_far = generation.manifest, by_day.get(day, Volume(day, 0, 0, 0, 0))
+        so_far = by_day.get(day, Volume(day, 0, 0, 0, 0))
         by_day[day] = Volume(
             day,
             so_far.partitions + 1,

@@ -1,11 +1,12 @@
 """`ctexport verify EXPORT --partition K`: reads a delivery back and proves its rows and checksums."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
-from ctexport_dagster.cli.lines import latest_delivery, line_of, window_of
+from ctexport_dagster.cli.lines import latest_deliveries, line_of, window_of
 from ctexport_dagster.cli.terminal import FAILED, AsJson, home_here, print_json, print_lines
 from ctexport_dagster.core.destination import Destination, Readable
 from ctexport_dagster.core.errors import DeliveryUnreadable
@@ -20,8 +21,8 @@ def verify(
     """Read a delivered partition back, and prove its rows and checksums. It takes the right to read there."""
     home = home_here()
     line = line_of(home, name)
-    delivered = latest_delivery(line, window_of(line, partition))
-    if delivered is None:
+    delivered = latest_deliveries(line, window_of(line, partition))
+    if not delivered:
         raise DeliveryUnreadable(
             f"Verifying {name}, partition {partition}",
             "it was not delivered yet",
@@ -29,13 +30,23 @@ def verify(
         )
     destination = home.destinations[line.export.destination].open(home.surroundings)
     home.state.mkdir(parents=True, exist_ok=True)
-    verified = verify_generation(delivered, _readable(destination, name, partition), home.state)
+    readable = _readable(destination, name, partition)
+    verified = {part: verify_generation(one, readable, home.state) for part, one in delivered.items()}
+    is_ok = not any(one.problems for one in verified.values())
     if as_json:
-        print_json({"ok": not verified.problems, "export": name, "partition": partition, **asdict(verified)})
+        print_json({"ok": is_ok, "export": name, "partition": partition, **_told(verified)})
     else:
-        _print(name, partition, verified)
-    if verified.problems:
+        for part, one in verified.items():
+            _print(f"{name} {part}".rstrip(), partition, one)
+    if not is_ok:
         raise typer.Exit(FAILED)
+
+
+def _told(verified: Mapping[str, Verified]) -> dict[str, object]:
+    """As JSON: of a flow, a list of its datasets."""
+    if set(verified) == {""}:
+        return asdict(verified[""])
+    return {"datasets": [{"dataset": dataset, **asdict(one)} for dataset, one in verified.items()]}
 
 
 def _readable(destination: Destination, name: str, partition: str) -> Readable:

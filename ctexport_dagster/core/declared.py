@@ -9,8 +9,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSeriali
 
 Hours = Literal[3, 4, 6, 8, 12, 24]
 
-_BYTES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9}
-_SIZE = r"\s*(\d+(?:\.\d+)?)\s*(B|KB|MB|GB)\s*"
+_BYTES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+_SIZE = r"\s*(\d+(?:\.\d+)?)\s*(B|KB|MB|GB|TB)\s*"
 _HOLD = r"(\d{1,4})([hm])"
 _CLOCK = r"([01]\d|2[0-3]):[0-5]\d"
 CADENCES = [f"{hours}h" for hours in get_args(Hours)]

@@ -3,18 +3,28 @@
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
+import polars as pl
+
 from ctexport_dagster.core.chunking import empty_file, empty_file_of
-from ctexport_dagster.core.columns import ColumnPlan, fingerprint, manifest_columns
+from ctexport_dagster.core.columns import ColumnPlan, fingerprint, manifest_columns, plan_from_staged
+from ctexport_dagster.core.datasets.chunking import empty_dataset_file
+from ctexport_dagster.core.datasets.columns import dataset_columns, dataset_fingerprint
+from ctexport_dagster.core.datasets.export import DatasetExport
+from ctexport_dagster.core.datasets.naming import dataset_naming
+from ctexport_dagster.core.datasets.schema_text import schema_from_text
+from ctexport_dagster.core.datasets.staged import ChosenRows
 from ctexport_dagster.core.events.export import EventExport
 from ctexport_dagster.core.events.formats import EventFormats
 from ctexport_dagster.core.events.model import RESOLVED_EVENT_COLUMNS
 from ctexport_dagster.core.events.naming import event_naming, event_paths
 from ctexport_dagster.core.export import DeclaredExport
 from ctexport_dagster.core.manifest import ManifestColumn
-from ctexport_dagster.core.naming import FileOfEvent, Naming
-from ctexport_dagster.core.staging import StagedChunk
+from ctexport_dagster.core.naming import Naming
+from ctexport_dagster.core.run_names import FileOfEvent
+from ctexport_dagster.core.staging import ResolvedRows, StagedChunk
 
 _UTC = ZoneInfo("UTC")
 
@@ -25,6 +35,8 @@ def naming_of(export: DeclaredExport) -> Naming:
     Raises:
         NamingMistake: a template can't be used.
     """
+    if isinstance(export, DatasetExport):
+        return dataset_naming(export)
     return event_naming(export) if isinstance(export, EventExport) else Naming.of(export)
 
 
@@ -33,6 +45,36 @@ def files_of_events(chunks: Iterable[StagedChunk]) -> Mapping[str, FileOfEvent]:
     held = [chunk for chunk in chunks if chunk.event is not None and chunk.day is not None]
     paths = event_paths(chunk.event for chunk in held if chunk.event is not None).paths
     return {chunk.file: FileOfEvent(paths[chunk.event], chunk.day) for chunk in held if chunk.event and chunk.day}
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a reader of the files has to know, and a whole file without rows in their format."""
+
+    columns: tuple[ManifestColumn, ...]
+    fingerprint: str
+    empty_file: bytes
+
+
+def has_adobe_keys(export: DeclaredExport) -> bool:
+    """Whether manifests have the keys of Adobe's too."""
+    return isinstance(export, DatasetExport) and export.is_adobe
+
+
+def shape_of(export: DeclaredExport, staged: ResolvedRows) -> Shape:
+    """The shape of the files that were made of staged rows."""
+    if isinstance(export, DatasetExport) and isinstance(staged, ChosenRows):
+        schema = schema_from_text(staged.schema_text)
+        return Shape(
+            dataset_columns(schema), dataset_fingerprint(export.format, schema), empty_table_file(export, schema)
+        )
+    plan = plan_from_staged(staged.columns)
+    return Shape(columns_of(export, plan), schema_fingerprint(export, plan), empty_file_for(export, plan))
+
+
+def empty_table_file(export: DatasetExport, schema: pl.Schema) -> bytes:
+    """A whole file without rows of a table."""
+    return empty_dataset_file(export.format, schema)
 
 
 def empty_file_for(export: DeclaredExport, plan: ColumnPlan) -> bytes:

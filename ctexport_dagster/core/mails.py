@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
+from ctexport_dagster.core.entitlement import Usage, readable_size
 from ctexport_dagster.core.history import Attempt
 from ctexport_dagster.core.letter import Letter, Section
 from ctexport_dagster.core.notices import MARKS, Ending, Notice, Trouble
@@ -109,6 +110,26 @@ def troubles(
         next_steps=(
             "Each is tried again by itself, oldest partition first; none is stopped.",
             "While they fail, this message comes once a day.",
+        ),
+        link=dagit_url or "",
+    )
+
+
+def volume(found: Usage, dagit_url: str | None) -> Letter:
+    """The message to operations that most of a year's entitlement is used, or more than all of it."""
+    listed = found.largest_first[:LISTED]
+    more = len(found.by_export) - len(listed)
+    facts = [(name, f"{readable_size(used)}, {found.percent_of(name)} %") for name, used in listed]
+    return Letter(
+        id=_id("operations", f"volume.{found.year}.{found.allowed_bytes}", found.level),
+        subject=f"{found.percent} % of the export volume of {found.year} is used",
+        opening=f"All exports together: {found.warning or found}.",
+        sections=(Section("By export", (*facts, *((("and others", str(more)),) if more else ()))),),
+        next_steps=(
+            "Nothing is stopped or held back.",
+            "Full exports, and re-runs that deliver anew, count each time: see whether all of them are needed.",
+            "The entitlement stands in settings.yaml; what is raised there counts from the next check on.",
+            *(("One more message comes when all of it is used.",) if found.level == "near" else ()),
         ),
         link=dagit_url or "",
     )

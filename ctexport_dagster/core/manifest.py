@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
 from typing import Literal
 
-from pydantic import AwareDatetime, BaseModel, Field, ValidationError
+from pydantic import AliasPath, AwareDatetime, BaseModel, Field, ValidationError
 
 from ctexport_dagster.core.interval import Interval
 
@@ -56,7 +56,9 @@ class ManifestColumn:
 class ManifestHead:
     """What a manifest says of its partition before the delivery is planned: everything but files and generation.
 
-    `format` holds JSON values alone.
+    `format` holds JSON values alone. `dataset` is the one that the manifest is of, where an export has several;
+    `too_old` counts its rows that were left out for their age. `scheduled` is the run's instant, in manifests that also
+    have the keys of Adobe's. Source: REQUIREMENTS A8, A9.
     """
 
     export: str
@@ -73,6 +75,9 @@ class ManifestHead:
     rows: RowCounts
     lake_version: int
     upstream_runs: tuple[str, ...]
+    dataset: str | None = None
+    too_old: int = 0
+    scheduled: datetime | None = None
 
     def manifest(self, files: Iterable[ManifestFile], *, generation: int, supersedes: int | None) -> "Manifest":
         """The manifest of one generation."""
@@ -102,6 +107,7 @@ class Manifest(ManifestHead):
         document = {
             "export": self.export,
             "export_id": self.export_id,
+            **({"dataset": self.dataset} if self.dataset else {}),
             "configuration_version": self.configuration_version,
             "kind": self.kind,
             "partition": self.partition,
@@ -113,9 +119,10 @@ class Manifest(ManifestHead):
             "format": dict(self.format),
             "schema": {"fingerprint": self.fingerprint, "columns": [asdict(column) for column in self.columns]},
             "files": [asdict(file) for file in self.files],
-            "rows": asdict(self.rows),
+            "rows": {**asdict(self.rows), **({"too_old": self.too_old} if self.too_old else {})},
             "lake_version": self.lake_version,
             "upstream_runs": list(self.upstream_runs),
+            **(_adobe_keys(self, self.scheduled) if self.scheduled else {}),
         }
         return json.dumps(document, ensure_ascii=False, indent=2) + "\n"
 
@@ -133,6 +140,16 @@ class Manifest(ManifestHead):
             place = ".".join(str(part) for part in first["loc"])
             raise ValueError(f"not a manifest: {place + ': ' if place else ''}{first['msg']}") from None
         return document.manifest()
+
+
+def _adobe_keys(manifest: Manifest, scheduled: datetime) -> dict[str, object]:
+    """What readers of Adobe's manifests look for: each file's folder, name and size."""
+    files = [(file.key.rpartition("/"), file.bytes) for file in manifest.files]
+    return {
+        "flowRunId": manifest.run_id,
+        "scheduledTime": _stamp(scheduled),
+        "exportResults": [{"sinkPath": folder, "name": name, "size": size} for (folder, _, name), size in files],
+    }
 
 
 def _without_provenance(manifest: Manifest) -> Manifest:
@@ -178,6 +195,9 @@ class _Document(BaseModel):
     rows: RowCounts
     lake_version: int
     upstream_runs: tuple[str, ...]
+    dataset: str | None = None
+    too_old: int = Field(default=0, validation_alias=AliasPath("rows", "too_old"))
+    scheduled: AwareDatetime | None = Field(default=None, alias="scheduledTime")
 
     def manifest(self) -> Manifest:
         """Raises: ValueError: the window ends before it starts."""
@@ -199,6 +219,9 @@ class _Document(BaseModel):
             rows=self.rows,
             lake_version=self.lake_version,
             upstream_runs=self.upstream_runs,
+            dataset=self.dataset,
+            too_old=self.too_old,
+            scheduled=self.scheduled,
         )
 
 

@@ -62,7 +62,8 @@ def mask_value(column: OutputColumn, value: Value, identifiers: Sequence[str]) -
         case bool():
             return str(value).lower()
         case str() if column.role == "groups":
-            return f"{len(json.loads(value))} groups"
+            count = len(json.loads(value))
+            return f"{count} group{'' if count == 1 else 's'}"
         case _ if column.name in ALWAYS_MASKED and column.role == "property":
             return MASK
         case str():

@@ -24,16 +24,16 @@ which they can't is refused, `Template.ambiguity`), later chunks have one `-` mo
 partitions share a run instant. Source: REQUIREMENTS P4 to P11, L7, L12.
 """
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import date
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cached_property
 
 from ctexport_dagster.core.errors import NamingError
-from ctexport_dagster.core.export import DeclaredExport, Format
-from ctexport_dagster.core.interval import Cadence, Interval, run_instant
+from ctexport_dagster.core.export import DeclaredExport, Files, Format
+from ctexport_dagster.core.run_names import FileOfDataset, Held, RunNames
 from ctexport_dagster.core.templates import (
     Placeholder,
     Template,
@@ -55,10 +55,16 @@ _DEFAULT_NAME = "-".join(
     for variable in (Variable.ACCOUNT_ID, Variable.EXPORT_ID, Variable.TIMESTAMP, Variable.INSTANCE_ID)
 )
 NAME_PRESETS: Mapping[str, str] = {"default": _DEFAULT_NAME, "clevertap_legacy": _DEFAULT_NAME}
-PROFILE_VARIABLES = frozenset(Variable) - {Variable.EVENT_NAME, Variable.EVENT_DAY}
+EVENT_VARIABLES = frozenset({Variable.EVENT_NAME, Variable.EVENT_DAY})
+DATASET_VARIABLES = frozenset({Variable.DATASET_NAME, Variable.DATASET_ID})
+PRESET_VARIABLES = frozenset({Variable.PART, Variable.UNIQUE})
+"""Those that presets alone may hold."""
+PROFILE_VARIABLES = frozenset(Variable) - EVENT_VARIABLES - DATASET_VARIABLES - PRESET_VARIABLES
+ADOBE = "adobe"
 
 _SLASH, _DASH = Template((Text("/"),)), Text("-")
-_PER_FILE = frozenset({Variable.INSTANCE_ID, Variable.INDEX, Variable.EVENT_NAME, Variable.EVENT_DAY})
+_INDICES = frozenset({Variable.INDEX, Variable.PART})
+_PER_FILE = _INDICES | EVENT_VARIABLES | {Variable.INSTANCE_ID}
 
 
 @dataclass(frozen=True)
@@ -74,68 +80,21 @@ class NamingRules:
     """What is appended to a name that lacks it."""
     legacy_text_lead: str
     """What stands before a text format's name in `clevertap_legacy`."""
+    said_by: Mapping[Variable, frozenset[Variable]] = field(default_factory=dict)
+    """What needn't be appended where folder or name has one of these."""
+    signs: str = ""
+    """What a folder may hold beside letters, digits, - and _."""
+    folders_of: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Preset of a name → folders that are others beside it."""
+
+    def is_said(self, variable: Variable, by: frozenset[Variable]) -> bool:
+        """Whether these variables say what `variable` would."""
+        return bool(self.said_by.get(variable, frozenset()) & by)
 
 
 PROFILE_RULES = NamingRules(
     FOLDER_PRESETS, NAME_PRESETS, PROFILE_VARIABLES, (Variable.TIMESTAMP, Variable.INSTANCE_ID), legacy_text_lead="-"
 )
-
-
-@dataclass(frozen=True)
-class FileOfEvent:
-    """What a file of events holds: the events of one name, as it stands in paths, and day."""
-
-    path: str
-    day: date
-
-    @property
-    def values(self) -> dict[Variable, str]:
-        return {Variable.EVENT_NAME: self.path, Variable.EVENT_DAY: f"{self.day:%Y%m%d}"}
-
-
-@dataclass(frozen=True)
-class RunNames:
-    """What the variables stand for in one run of one partition.
-
-    `timestamp` is in epoch seconds. All but `run_id` and `generation` follow from the export and the partition alone.
-    """
-
-    account_id: int
-    export_id: int
-    timestamp: int
-    date: date
-    partition: str
-    run_id: str
-    generation: int | None = None
-    """Stands in the names of changed files that may not overwrite an older generation's; None in all others."""
-
-    def in_generation(self, generation: int | None) -> "RunNames":
-        """The same names, for files of a later generation: `-g2` before the extension."""
-        return replace(self, generation=generation)
-
-    @cached_property
-    def values(self) -> dict[Variable, str]:
-        return {
-            Variable.ACCOUNT_ID: str(self.account_id),
-            Variable.EXPORT_ID: str(self.export_id),
-            Variable.TIMESTAMP: str(self.timestamp),
-            Variable.DATE: self.date.isoformat(),
-            Variable.PARTITION: self.partition,
-            Variable.RUN_ID: self.run_id,
-        }
-
-
-def run_names(export: DeclaredExport, cadence: Cadence, window: Interval, run_id: str) -> RunNames:
-    """The names of the run of one window; `cadence` is the export's own. Source: REQUIREMENTS P9."""
-    instant = run_instant(window, cadence.zone, export.schedule.at, is_daily=cadence.is_daily)
-    return RunNames(
-        account_id=export.account_id,
-        export_id=export.effective_export_id,
-        timestamp=int(instant.timestamp()),
-        date=instant.astimezone(cadence.zone).date(),
-        partition=cadence.key_of(window),
-        run_id=run_id,
-    )
 
 
 class NamingMistake(ValueError):
@@ -164,32 +123,41 @@ class Naming:
         Raises:
             NamingMistake: a template can't be used.
         """
+        folder = _folder(export.files, rules)
         naming = Naming(
             export=export.name,
-            folder=_folder(export.files.folder, rules),
-            name=_name(export.files.name, export.format.extension, rules),
+            folder=folder,
+            name=_name(export.files.name, export.format.extension, rules, folder),
             extension=_extension(export.files.name, export.format, rules),
             manifest_prefix=export.files.manifest_prefix,
         )
         naming._refuse_ambiguity()
         return naming
 
-    def key(self, run: RunNames, instance: int, index: int, event: FileOfEvent | None = None) -> str:
-        """The key of one chunk; of events, with what it holds. Source: REQUIREMENTS P10, L6."""
+    def key(self, run: RunNames, instance: int, index: int, held: Held | None = None) -> str:
+        """The key of one chunk; where files hold different things, with what it holds. Source: REQUIREMENTS P10, L6."""
         template = self._later_key if index else self._first_key
-        values = {**run.values, Variable.INSTANCE_ID: str(instance), Variable.INDEX: str(index)}
-        values |= event.values if event else {}
+        values = {**self._values(run, held), Variable.INSTANCE_ID: str(instance)}
+        values |= {Variable.INDEX: str(index), Variable.PART: f"{index:05}"}
         suffix = "" if run.generation is None else f"-g{run.generation}"
         return template.render(values) + suffix + self.extension
 
-    def manifest_key(self, keys: Sequence[str], run: RunNames, generation: int) -> str:
-        """The manifest's key: beside the data, in the deepest folder that all keys share.
+    def manifest_key(
+        self, keys: Sequence[str], run: RunNames, generation: int, held: FileOfDataset | None = None
+    ) -> str:
+        """The manifest's key: beside the data, in the deepest folder that all keys share; of a dataset, with its name.
 
         Without keys, it is the folder that they would share whatever their instance and index.
         """
-        folder = _common_folder(keys) if keys else self._shared_folder.render(run.values)
-        name = f"{self.manifest_prefix}{self.export}-{run.partition}-g{generation}.manifest.json"
+        folder = _common_folder(keys) if keys else self._shared_folder.render(self._values(run, held))
+        subject = f"{self.export}-{held.name}" if held else self.export
+        name = f"{self.manifest_prefix}{subject}-{run.partition}-g{generation}.manifest.json"
         return f"{folder}/{name}" if folder else name
+
+    def _values(self, run: RunNames, held: Held | None) -> dict[Variable, str]:
+        own = held.values if held else {}
+        told = (self.export, own.get(Variable.DATASET_NAME, ""), run.partition)
+        return {**run.values, **own, Variable.UNIQUE: hashlib.sha256("/".join(told).encode()).hexdigest()[:32]}
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -201,10 +169,11 @@ class Naming:
             " instead of replacing them",
         )
 
-    def shape(self, account_id: int, export_id: int) -> tuple[Template, str]:
-        """Equal for two exports exactly when, at one run instant, they would write the same keys."""
+    def shape(self, account_id: int, export_id: int, held: FileOfDataset | None = None) -> tuple[Template, str]:
+        """Equal for two exports exactly when, at one run instant, they would write the same keys; of one dataset."""
         constants = {Variable.ACCOUNT_ID: str(account_id), Variable.EXPORT_ID: str(export_id)}
-        return self._first_key.filled(constants), self.extension
+        own = {Variable.UNIQUE: self.export, **(held.values if held else {})}
+        return self._first_key.filled({**constants, **own}), self.extension
 
     @cached_property
     def _first_key(self) -> Template:
@@ -212,7 +181,7 @@ class Naming:
 
     @cached_property
     def _later_key(self) -> Template:
-        if Variable.INDEX in self._first_key.variables:
+        if self._first_key.variables & _INDICES:
             return self._first_key
         name = _with_index(self.name)
         return self.folder + _SLASH + name if self.folder.pieces else name
@@ -251,30 +220,33 @@ def check_collisions(keys: Iterable[str]) -> None:
         )
 
 
-def _folder(declared: str, rules: NamingRules) -> Template:
-    if declared in rules.folders:
-        preset = rules.folders[declared]
-        return parse_template(preset, rules.variables) if preset else Template(())
-    _refuse_misspelt_preset("files.folder", declared, rules.folders)
-    return _parsed("files.folder", declared, rules)
+def _folder(declared: Files, rules: NamingRules) -> Template:
+    presets = {**rules.folders, **rules.folders_of.get(declared.name, {})}
+    if declared.folder in presets:
+        preset = presets[declared.folder]
+        return parse_template(preset, rules.variables, rules.signs) if preset else Template(())
+    _refuse_misspelt_preset("files.folder", declared.folder, presets)
+    return _parsed("files.folder", declared.folder, rules)
 
 
-def _name(declared: str, extension: str, rules: NamingRules) -> Template:
+def _name(declared: str, extension: str, rules: NamingRules, folder: Template) -> Template:
     if declared in rules.names:
-        return parse_template(rules.names[declared], rules.variables)
+        return parse_template(rules.names[declared], rules.variables | PRESET_VARIABLES)
+    if declared == ADOBE:
+        raise NamingMistake("files.name", f"{ADOBE} is for exports of datasets")
     _refuse_misspelt_preset("files.name", declared, rules.names)
     template = _parsed("files.name", _without_extension(declared, extension), rules)
     for variable in rules.appended:
-        if variable not in template.variables:
+        if variable not in template.variables and not rules.is_said(variable, folder.variables | template.variables):
             template += Template((_DASH, Placeholder(variable)))
     return template
 
 
-def _parsed(field: str, text: str, rules: NamingRules) -> Template:
+def _parsed(name: str, text: str, rules: NamingRules) -> Template:
     try:
-        return parse_template(text, rules.variables)
+        return parse_template(text, rules.variables, rules.signs if name == "files.folder" else "")
     except TemplateError as problem:
-        raise NamingMistake(field, str(problem)) from None
+        raise NamingMistake(name, str(problem)) from None
 
 
 def _refuse_misspelt_preset(field: str, declared: str, presets: Mapping[str, str]) -> None:
@@ -301,7 +273,9 @@ def _without_extension(declared: str, extension: str) -> str:
 
 
 def _extension(name: str, declared: Format, rules: NamingRules) -> str:
-    """A Parquet file isn't gzip, whatever the legacy name says. Source: REQUIREMENTS L7, L12."""
+    """A Parquet file isn't gzip, whatever the legacy name says. Source: REQUIREMENTS L7, L12, A7."""
+    if name == ADOBE and declared.extension == "parquet" and declared.compression == "gzip":
+        return ".gz.parquet"
     if name != "clevertap_legacy":
         return f".{declared.extension}"
     return ".parquet.gzip" if declared.extension == "parquet" else f"{rules.legacy_text_lead}{declared.extension}"

@@ -4,6 +4,9 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 import polars as pl
+from polars.datatypes import DataTypeClass
+
+from ctexport_dagster.core.nested_values import instance, struct_parts
 
 _NUMBER_BYTES = 8
 
@@ -37,21 +40,43 @@ def row_slices(frames: Iterable[pl.DataFrame], slice_bytes: int, fixed_bytes: in
 
 def row_bytes(frame: pl.DataFrame) -> np.ndarray:
     """About how many bytes each row's values take: int64, one per row."""
-    texts = [_text_bytes(name, dtype) for name, dtype in frame.schema.items() if _holds_text(dtype)]
-    numbers = sum(not _holds_text(dtype) for dtype in frame.dtypes)
+    sizes = [_value_bytes(pl.nth(place), dtype) for place, dtype in enumerate(frame.dtypes)]
+    numbers = sum(size is None for size in sizes)
     start = pl.repeat(_NUMBER_BYTES * numbers, pl.len(), dtype=pl.Int64)
+    texts = (size for size in sizes if size is not None)
     return frame.select(pl.sum_horizontal(start, *texts).alias("bytes"))["bytes"].to_numpy()
 
 
-def _holds_text(dtype: pl.DataType) -> bool:
-    return dtype == pl.String or isinstance(dtype, pl.List)
+def _value_bytes(value: pl.Expr, dtype: pl.DataType) -> pl.Expr | None:
+    """The bytes of each value; None for the fixed ones of a number, null or not."""
+    match dtype:
+        case pl.String():
+            return value.str.len_bytes()
+        case pl.Binary():
+            return value.bin.size()
+        case pl.Struct():
+            return _struct_bytes(value, dtype)
+        case pl.Map():
+            return _list_bytes(value.map.entries(), pl.Struct({"key": dtype.key, "value": dtype.value}))
+        case pl.Array():
+            return _list_bytes(value.arr.to_list(), dtype.inner)
+        case pl.List():
+            return _list_bytes(value, dtype.inner)
+        case _:
+            return None
 
 
-def _text_bytes(name: str, dtype: pl.DataType) -> pl.Expr:
-    value = pl.col(name)
-    if dtype == pl.String:
-        return value.str.len_bytes()
-    return value.list.eval(pl.element().str.len_bytes()).list.sum() + _NUMBER_BYTES * value.list.len()
+def _list_bytes(value: pl.Expr, inner: pl.DataType | DataTypeClass) -> pl.Expr:
+    """Of a list: 8 for each item, beside the bytes of those that aren't numbers."""
+    item = _value_bytes(pl.element(), instance(inner))
+    places = _NUMBER_BYTES * value.list.len()
+    return places if item is None else value.list.eval(item).list.sum() + places
+
+
+def _struct_bytes(value: pl.Expr, dtype: pl.Struct) -> pl.Expr:
+    sizes = [_value_bytes(part.value, part.dtype) for part in struct_parts(value, dtype)]
+    numbers = pl.lit(_NUMBER_BYTES * sum(size is None for size in sizes), pl.Int64)
+    return pl.sum_horizontal(numbers, *(size for size in sizes if size is not None))
 
 
 def _joined(parts: list[pl.DataFrame]) -> pl.DataFrame:

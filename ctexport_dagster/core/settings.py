@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from ctexport_dagster.core.declared import Declared
+from ctexport_dagster.core.entitlement import Entitlement
 from ctexport_dagster.core.secret import Secret
 
 
@@ -69,5 +70,7 @@ class Settings(Declared):
     dagit_url: str | None = Field(default=None, pattern=r"^https?://[^\s]+$")
     """Where Dagit is reached, as https://dagster.example.com: mails link to its runs."""
     look_back_days: int = Field(default=60, ge=1)
-    """How far back a one-time export of events may reach; a destination may declare less."""
+    """How far back a one-time export of events may reach; a destination may declare another bound."""
+    entitlement: Entitlement | None = None
+    """How much may be exported in a calendar year: shown, and warned of from 80 % on; None: nothing is counted."""
     guards: Guards = Guards()

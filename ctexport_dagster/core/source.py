@@ -3,12 +3,13 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, Protocol, Self
 from zoneinfo import ZoneInfo
 
 import polars as pl
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from ctexport_dagster.core.asset_names import EVENTS, PROFILES, why_no_dataset
 from ctexport_dagster.core.datasets.declared import DeclaredDataset
 from ctexport_dagster.core.declared import Day, Declared, EveryHours, ZoneName
 from ctexport_dagster.core.interval import Cadence, Interval
@@ -75,6 +76,19 @@ class SourceDeclaration(Declared, ABC):
     def declared_datasets(self) -> Mapping[str, DeclaredDataset]:
         """The tables that the source, once opened, gives (core/datasets/source.py), by name."""
         return {}
+
+    @property
+    def contents(self) -> tuple[str, ...]:
+        """What the source gives, by the names of its assets below its own."""
+        whole = ((PROFILES, self.has_profiles), (EVENTS, self.has_events))
+        return (*(name for name, is_given in whole if is_given), *self.declared_datasets)
+
+    @model_validator(mode="after")
+    def _datasets_have_names_of_their_own(self) -> Self:
+        for name in self.declared_datasets:
+            if reason := why_no_dataset(name):
+                raise ValueError(f"datasets: {reason}")
+        return self
 
     @abstractmethod
     def open(self, surroundings: Surroundings) -> "Source":

@@ -3,6 +3,7 @@
     <state>/staging/<export>/<partition>/resolved.json      what the identity stage staged, and where
     <state>/staging/<export>/<partition>/chunks.json        the formatted chunks, ready for delivery
     <state>/staging/<export>/<partition>/<stage>-<attempt>/ their data files
+    <state>/staging/<flow>/<partition>/<dataset>/…          the same, for each dataset of a flow
 
 A stage writes into a folder of its own attempt and publishes it by renaming one small JSON document; what a killed
 attempt left behind is swept by the next one.
@@ -107,9 +108,10 @@ class Chunks(StagedChunks[Resolved]):
 
 @dataclass(frozen=True)
 class StagingArea:
-    """The staging of one partition of one export."""
+    """The staging of one partition of one export, or of one dataset in it."""
 
     root: Path
+    dataset: str = ""
 
     def folder(self, stage: Stage, attempt: str) -> Path:
         return self.root / f"{stage}-{attempt}"
@@ -149,9 +151,11 @@ class StagingArea:
         """
         path = self.root / f"{stage}.json"
         if not path.exists():
-            export, partition = self.root.parent.name, self.root.name
+            whole = self.root.parent if self.dataset else self.root
+            export, partition = whole.parent.name, whole.name
+            of = f" of {self.dataset}" if self.dataset else ""
             raise StagingMissing(
-                f"Reading what {export}/{asset} staged for {partition}",
+                f"Reading what {export}/{asset} staged for {partition}{of}",
                 "there is nothing",
                 f"Materialize {export}/{asset} for {partition} first, or run `ctexport run {export}"
                 f" --partition {partition}`.",

@@ -8,11 +8,16 @@
     Date           2026-11-02               the scheduled run's day in the export's time zone
     Partition      2026-11-01               the partition's key
     Run-id         0d3c…-…                  the Dagster run (a re-run has another one)
+    Export-time    202611020000             the scheduled run instant, to the minute, in UTC
+    Year … Minute  2026 11 02 00 00         Year, Month, Day, Hour, Minute: its parts, in the export's time zone
+    Destination-name  acme_s3               the destination, as its file is called
     Event-name     Charged                  the event, in exports of events
     Event-day      20261101                 the day on which it happened, in the export's time zone
+    Dataset-name   orders                   the dataset, in exports of datasets
+    Dataset-id     65f1a2                   its id, as the source declares it, else its name
     Index          0                        the file's number within its instance, from 0
 
-A template's own text may hold `A-Z a-z 0-9 - _`, and `/` between sub-folders. Source: REQUIREMENTS P5, P32.
+A template's own text may hold `A-Z a-z 0-9 - _`, and `/` between sub-folders. Source: REQUIREMENTS P5, P32, A6.
 """
 
 import re
@@ -34,18 +39,38 @@ class Variable(StrEnum):
     DATE = "Date"
     PARTITION = "Partition"
     RUN_ID = "Run-id"
+    EXPORT_TIME = "Export-time"
+    YEAR = "Year"
+    MONTH = "Month"
+    DAY = "Day"
+    HOUR = "Hour"
+    MINUTE = "Minute"
+    DESTINATION_NAME = "Destination-name"
     EVENT_NAME = "Event-name"
     EVENT_DAY = "Event-day"
+    DATASET_NAME = "Dataset-name"
+    DATASET_ID = "Dataset-id"
     INDEX = "Index"
+    PART = "Part"
+    """The index in five digits: of presets alone, as is the next."""
+    UNIQUE = "Unique"
+    """32 hexadecimal digits that tell the partition of one export, and one dataset of it, from every other."""
 
     @property
     def placeholder(self) -> str:
         return f"{{{{{self.value}}}}}"
 
 
-_VARYING = frozenset({Variable.INSTANCE_ID, Variable.INDEX, Variable.EVENT_NAME})
-"""The variables whose values differ in length within one export; all others keep theirs (Timestamp: ten digits from
-September 2001 on)."""
+_VARYING: Mapping[Variable, str] = {
+    Variable.INSTANCE_ID: "[0-9]",
+    Variable.INDEX: "[0-9]",
+    Variable.PART: "[0-9]",
+    Variable.EVENT_NAME: "[^/]",
+    Variable.DATASET_NAME: "[A-Za-z0-9_]",
+    Variable.DATASET_ID: "[A-Za-z0-9_-]",
+}
+"""The variables whose values differ in length within one export, and of what they consist; all others keep theirs
+(Timestamp: ten digits from September 2001 on)."""
 
 _PIECE = re.compile(
     r"\{\{\s*(?P<variable>[^{}]*?)\s*\}\}|(?P<text>[A-Za-z0-9_-]+)|(?P<slash>/)|(?P<other>.)", re.DOTALL
@@ -125,7 +150,7 @@ class Template:
     def ambiguity(self) -> Placeholder | None:
         """A variable whose value can't be told from its neighbours' once rendered; None where every one can.
 
-        Reading from the left, a number of unknown length ends where something other than a digit comes; reading
+        Reading from the left, a value of unknown length ends where a character comes that it can't hold; reading
         from the right, likewise; and a single one left over is what the known lengths leave. Otherwise
         `{{Instance-id}}{{Index}}` gives 111 for 1 and 11 and for 11 and 1: two files, one key.
         """
@@ -142,11 +167,9 @@ class Template:
         if not 0 <= beside < len(self.pieces):
             return True
         piece, neighbour = self.pieces[at], self.pieces[beside]
-        if isinstance(neighbour, Placeholder):
+        if isinstance(neighbour, Placeholder) or isinstance(piece, Text):
             return False
-        character = neighbour.text[0 if beside > at else -1]
-        is_text = isinstance(piece, Placeholder) and piece.variable == Variable.EVENT_NAME
-        return character == "/" if is_text else not character.isdigit()
+        return re.match(_VARYING[piece.variable], neighbour.text[0 if beside > at else -1]) is None
 
 
 def joined(pieces: Iterable[Piece]) -> Template:
@@ -161,8 +184,8 @@ def joined(pieces: Iterable[Piece]) -> Template:
     return Template(tuple(merged))
 
 
-def parse_template(text: str, allowed: Collection[Variable]) -> Template:
-    """Parses a template's text.
+def parse_template(text: str, allowed: Collection[Variable], signs: str = "") -> Template:
+    """Parses a template's text; `signs` are further characters that it may hold.
 
     Raises:
         TemplateError: an unknown variable, an empty segment, `..`, or a character that may not stand in a path.
@@ -172,7 +195,7 @@ def parse_template(text: str, allowed: Collection[Variable]) -> Template:
     pieces: list[Piece] = []
     for match in _PIECE.finditer(text):
         position = match.start() + 1
-        if match["other"] is not None:
+        if match["other"] is not None and match["other"] not in signs:
             raise TemplateError(position, _complaint(text, match.start()))
         if match["variable"] is not None:
             pieces.append(Placeholder(_variable(match["variable"], position, allowed), position))

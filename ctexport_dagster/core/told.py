@@ -7,7 +7,7 @@ alone, never with time.
 
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
-from typing import Self, TypeVar
+from typing import Literal, Self, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
@@ -30,14 +30,23 @@ class Told(Remembered):
     """When we stopped the export."""
 
 
+class WarnedOfVolume(Remembered):
+    """How far the volume of a year had come, of which entitlement, when operations were last told of it."""
+
+    year: int
+    allowed_bytes: int
+    level: Literal["near", "over"]
+
+
 class Memory(Remembered):
-    """All that one way of telling remembers, by export. Every change gives a new memory."""
+    """All that one way of telling remembers, by export but for the volume. Every change gives a new memory."""
 
     incidents: dict[str, Told] = Field(default_factory=dict)
     troubles: dict[str, AwareDatetime] = Field(default_factory=dict)
     """When operations were last told of an export."""
     ends: dict[str, date] = Field(default_factory=dict)
     """The end that an export's owner was warned of."""
+    volume: WarnedOfVolume | None = None
 
     def with_incident(self, export: str, told: Told) -> Self:
         return self.model_copy(update={"incidents": {**self.incidents, export: told}})
@@ -54,14 +63,17 @@ class Memory(Remembered):
     def warned_of_end(self, export: str, end: date) -> Self:
         return self.model_copy(update={"ends": {**self.ends, export: end}})
 
-    def of_exports(self, exports: Iterable[str]) -> "Memory":
+    def warned_of_volume(self, told: WarnedOfVolume) -> Self:
+        return self.model_copy(update={"volume": told})
+
+    def of_exports(self, exports: Iterable[str]) -> Self:
         """Without what concerns exports that are declared no more."""
         declared = set(exports)
         kept = {
             name: {export: value for export, value in getattr(self, name).items() if export in declared}
-            for name in Memory.model_fields
+            for name in ("incidents", "troubles", "ends")
         }
-        return Memory.model_validate(kept)
+        return self.model_copy(update=kept)
 
 
 class Cursor(Remembered):

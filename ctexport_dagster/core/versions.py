@@ -7,6 +7,7 @@ and dates a locked schema. Because it never moves, a re-run of any partition has
 
 from pydantic import BaseModel, ConfigDict
 
+from ctexport_dagster.core.datasets.export import DatasetExport
 from ctexport_dagster.core.export import Export
 from ctexport_dagster.core.manifest import Mode
 
@@ -55,10 +56,13 @@ class Versions(BaseModel):
         return Versions(versions=(*self.versions, version), newest=newest)
 
 
-def mode_of(export: Export, partition: str, *, first: str, versions: Versions, wants_full: bool) -> Mode:
+def mode_of(
+    export: Export | DatasetExport, partition: str, *, first: str, versions: Versions, wants_full: bool
+) -> Mode:
     """Whether a partition carries everything or the changes of its window. Source: REQUIREMENTS P25, P26.
 
-    `first` is the export's first partition key; `versions` already knows the export's present content.
+    `first` is the first partition key of the export, or of a dataset in its flow; `versions` already
+    knows the export's present content.
     """
     if wants_full or export.schedule.mode == "full" or partition == first:
         return "full"

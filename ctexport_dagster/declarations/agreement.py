@@ -4,18 +4,21 @@ from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 
 from ctexport_dagster.core.column_plan import plan_columns
+from ctexport_dagster.core.datasets.export import DatasetExport
+from ctexport_dagster.core.datasets.naming import file_of
 from ctexport_dagster.core.errors import ConfigurationError, Mistake
 from ctexport_dagster.core.export import DeclaredExport, Export
 from ctexport_dagster.core.interval import Cadence
 from ctexport_dagster.core.kinds import naming_of
 from ctexport_dagster.core.naming import NamingMistake
 from ctexport_dagster.core.ranges import days_of, reaches_too_far
+from ctexport_dagster.core.run_names import FileOfDataset
 from ctexport_dagster.core.schema import Field, SourceSchema, ValueType
-from ctexport_dagster.core.settings import Settings
 from ctexport_dagster.core.source import SourceDeclaration
 from ctexport_dagster.declarations.messages import did_you_mean
-from ctexport_dagster.declarations.reading import Declaration, Declarations
+from ctexport_dagster.declarations.reading import SETTINGS, Declaration, Declarations
 from ctexport_dagster.declarations.yaml import Document
+from ctexport_dagster.resources.declared_destination import DeclaredDestination
 from ctexport_dagster.resources.registry import ResourceRole
 
 _CHECKED_DAYS = 2 * 366
@@ -27,7 +30,7 @@ def disagreements(declared: Declarations) -> Iterator[Mistake]:
     for name, export in declared.exports.items():
         yield from _resource_mistakes(export, declared)
         yield from _naming_mistakes(export)
-        yield from _range_mistakes(export, declared.settings)
+        yield from _range_mistakes(export, _look_back(export, declared))
         if isinstance(export.model, Export):
             yield from _column_mistakes(export.model, export.document)
         source = declared.sources.get(export.model.source)
@@ -69,18 +72,30 @@ def _naming_mistakes(export: Declaration[DeclaredExport]) -> Iterator[Mistake]:
         yield export.document.mistake(tuple(problem.field.split(".")), str(problem))
 
 
-def _range_mistakes(export: Declaration[DeclaredExport], settings: Settings) -> Iterator[Mistake]:
+def _range_mistakes(export: Declaration[DeclaredExport], look_back: tuple[int, str]) -> Iterator[Mistake]:
     schedule = export.model.schedule
     if schedule.range is None or schedule.start is None:
         return
-    if export.model.kind == "profiles":
-        message = "range is for events; a one-time export of profiles has the state at the end of its start day"
+    if export.model.kind != "events":
+        what = "the state" if export.model.kind == "profiles" else "everything up to the end"
+        end = "at the end of its start day" if export.model.kind == "profiles" else "of its start day"
+        message = f"range is for events; a one-time export of {export.model.kind} has {what} {end}"
         yield export.document.mistake(("schedule", "range"), message)
         return
-    days = days_of(schedule.range, schedule.start)
-    if reaches_too_far(days, schedule.start, look_back_days=settings.look_back_days):
-        message = f"begins on {days.first}, more than {settings.look_back_days} days before start (look_back_days)"
+    days, (bound, declared_in) = days_of(schedule.range, schedule.start), look_back
+    if reaches_too_far(days, schedule.start, look_back_days=bound):
+        message = f"begins on {days.first}, more than {bound} days before start (look_back_days of {declared_in})"
         yield export.document.mistake(("schedule", "range"), message)
+
+
+def _look_back(export: Declaration[DeclaredExport], declared: Declarations) -> tuple[int, str]:
+    """How many days a range may reach back, and the file that says so. Source: REQUIREMENTS G3."""
+    name = export.model.destination
+    destination = declared.destinations.get(name)
+    own = (
+        destination.model.look_back_days if destination and isinstance(destination.model, DeclaredDestination) else None
+    )
+    return (declared.settings.look_back_days, SETTINGS) if own is None else (own, f"resources/{name}.yaml")
 
 
 def _guarded(declared: Declarations) -> Iterator[Mistake]:
@@ -102,9 +117,43 @@ def _guarded(declared: Declarations) -> Iterator[Mistake]:
 def _content_mistakes(export: Declaration[DeclaredExport], source: SourceDeclaration) -> Iterator[Mistake]:
     """An export of what its source doesn't give."""
     if export.model.kind == "profiles" and not source.has_profiles:
-        yield export.document.mistake(("source",), f"{source.name} declares no profiles, only events")
+        others = (("events", source.has_events), ("datasets", bool(source.declared_datasets)))
+        only = " and ".join(name for name, is_given in others if is_given)
+        yield export.document.mistake(
+            ("source",), f"{source.name} declares no profiles" + (f", only {only}" if only else "")
+        )
     if export.model.kind == "events" and not source.has_events:
         yield export.document.mistake(("source",), f"{source.name} declares no events; add `events:` to it")
+    if isinstance(export.model, DatasetExport):
+        yield from _dataset_mistakes(export.model, export.document, source)
+
+
+def _dataset_mistakes(export: DatasetExport, document: Document, source: SourceDeclaration) -> Iterator[Mistake]:
+    """Datasets that the source doesn't give, or not in a way in which the flow could send them."""
+    known = source.declared_datasets
+    if not known:
+        message = f"{source.name} declares no datasets, and {export.name} exports {', '.join(export.datasets)}"
+        yield document.mistake(("source",), f"{message}; add `datasets:` to it")
+        return
+    by_id: dict[str, str] = {}
+    sends_all = export.schedule.is_once or export.schedule.mode == "full"
+    for number, name in enumerate(export.datasets):
+        place = ("datasets", number)
+        if name not in known:
+            hint = did_you_mean(name, known) or f"; it has {', '.join(known)}"
+            message = f"{export.name} exports the dataset {name}, which {source.name} doesn't declare"
+            yield document.mistake(place, f"{message} (to stop exporting it, take it out of this list){hint}")
+            continue
+        held = file_of(name, known[name]).id
+        if held in by_id:
+            yield document.mistake(place, f"{name} has the id {held}, as {by_id[held]} has; give each an id of its own")
+        by_id.setdefault(held, name)
+        if known[name].holds == "all" and not sends_all:
+            message = f"each partition of {name} has the whole table (holds: all), so that nothing tells what was added"
+            yield document.mistake(place, f"{message}; write schedule: {{mode: full}}, or every: once")
+        if isinstance(export.max_age_days, int) and not (known[name].timestamp or known[name].cursor):
+            message = f"{name} has no column that tells a row's age; declare its `timestamp:` in the source"
+            yield document.mistake(("max_age_days",), message)
 
 
 def _column_mistakes(model: Export, document: Document) -> Iterator[Mistake]:
@@ -214,8 +263,19 @@ def _shared_keys(declared: Declarations) -> Iterator[Mistake]:
             naming = naming_of(model)
         except NamingMistake:
             continue
-        place = (model.destination, *naming.shape(model.account_id, model.effective_export_id))
-        if place in seen:
-            message = f"{seen[place]} writes the same keys to {model.destination}; add {{{{Export-id}}}}"
+        number = model.effective_export_id
+        places = [(model.destination, *naming.shape(model.account_id, number, held)) for held in _held(model, declared)]
+        taken = next((place for place in places if place in seen), None)
+        if taken is not None:
+            message = f"{seen[taken]} writes the same keys to {model.destination}; add {{{{Export-id}}}}"
             yield export.document.mistake(("files", "name"), message)
-        seen.setdefault(place, name)
+        seen.update({place: name for place in places if place not in seen})
+
+
+def _held(export: DeclaredExport, declared: Declarations) -> list[FileOfDataset | None]:
+    """What the files of an export hold, as far as it stands in their names before anything runs."""
+    source = declared.sources.get(export.source)
+    if not isinstance(export, DatasetExport) or source is None:
+        return [None]
+    known = source.model.declared_datasets
+    return [file_of(name, known[name]) for name in export.datasets if name in known]

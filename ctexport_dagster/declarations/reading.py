@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from ctexport_dagster.core.datasets.export import DatasetExport
 from ctexport_dagster.core.declared import Declared
 from ctexport_dagster.core.errors import Mistake
 from ctexport_dagster.core.events.export import EventExport
@@ -20,7 +21,11 @@ from ctexport_dagster.resources.registry import ResourceKind, ResourceRole
 
 Model = TypeVar("Model", bound=BaseModel)
 SETTINGS = "settings.yaml"
-EXPORT_KINDS: Mapping[ExportKind, type[DeclaredExport]] = {"profiles": Export, "events": EventExport}
+EXPORT_KINDS: Mapping[ExportKind, type[DeclaredExport]] = {
+    "profiles": Export,
+    "events": EventExport,
+    "datasets": DatasetExport,
+}
 
 
 @dataclass(frozen=True)

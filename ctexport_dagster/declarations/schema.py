@@ -5,6 +5,7 @@ from typing import get_args
 
 from pydantic.json_schema import JsonSchemaValue, models_json_schema
 
+from ctexport_dagster.core.datasets.format import DatasetFormat
 from ctexport_dagster.core.declared import Declared
 from ctexport_dagster.core.events.export import EventColumns
 from ctexport_dagster.core.events.format import EventFormat
@@ -20,7 +21,7 @@ def export_schema() -> JsonSchemaValue:
     """The schema of `assets/*.yaml`: one alternative for each kind of export."""
     by_model, schema = models_json_schema([(model, "validation") for model in EXPORT_KINDS.values()])
     definitions = schema["$defs"]
-    for model in (Format, EventFormat, Files, Identity, Columns, EventColumns, Schedule):
+    for model in (Format, EventFormat, DatasetFormat, Files, Identity, Columns, EventColumns, Schedule):
         _defaults_as_written(definitions[model.__name__], model)
     for kind, model in EXPORT_KINDS.items():
         definition = definitions[model.__name__]

@@ -21,7 +21,7 @@ from ctexport_dagster.lake.lake import Lake
 from ctexport_dagster.lake.limits import check_quarantined
 from ctexport_dagster.lake.recognition import known_input, known_state, memory_of, publish, remembers
 from ctexport_dagster.lake.record import PartitionRecord, Tally
-from ctexport_dagster.lake.refused import RefusedRows
+from ctexport_dagster.lake.refused import RefusedRows, drop_older
 from ctexport_dagster.lake.remembered import InputMemory
 from ctexport_dagster.lake.settling import Written, present_fields, settle
 from ctexport_dagster.lake.table import Listing, Replacement, StoredFile
@@ -70,7 +70,7 @@ def ingest(
         raise
     finally:
         rmtree(folder, ignore_errors=True)
-    _drop_older_quarantines(job, record)
+    drop_older(lake.quarantine, partition, record.quarantine)
     return record
 
 
@@ -193,9 +193,3 @@ def _replaced(job: Job, listing: Listing) -> tuple[StoredFile, ...]:
     bases = (b for b in listing.bases if windows[b.partition].start >= job.window.start)
     own = (*listing.of_kind("log", job.partition), *listing.of_kind("record", job.partition))
     return (*own, *bases)
-
-
-def _drop_older_quarantines(job: Job, record: PartitionRecord) -> None:
-    for path in job.lake.quarantine.glob(f"{job.partition}-g*.parquet"):
-        if path.name != record.quarantine:
-            path.unlink(missing_ok=True)

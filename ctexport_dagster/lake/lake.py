@@ -6,8 +6,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from shutil import rmtree
 
+from ctexport_dagster.lake.leftovers import drop
 from ctexport_dagster.lake.table import ProfileTable
 from ctexport_dagster.lake.tuning import Tuning
 from ctexport_dagster.lake.view import LakeView
@@ -42,10 +42,8 @@ class Lake:
         What killed reads folded goes at that age, too, as others may be reading; what killed ingests spilled or
         refused goes at once: whoever calls this holds the source's lock, and is the only one at work.
         """
-        for left in (*self.scratch.glob("ingest-*"), *_older(self.scratch.glob("fold-*"), min_age_hours)):
-            rmtree(left, ignore_errors=True)
-        for part in self.quarantine.glob(".*.part"):
-            part.unlink(missing_ok=True)
+        drop((*self.scratch.glob("ingest-*"), *_older(self.scratch.glob("fold-*"), min_age_hours)))
+        drop(self.quarantine.glob(".*.part"))
         return self.table.sweep(min_age_hours)
 
 

@@ -11,6 +11,7 @@ from ctexport_dagster.core.quarantine import QUARANTINE_SCHEMA, Reason
 from ctexport_dagster.core.schema import Field
 from ctexport_dagster.core.source import RowsWithoutId
 from ctexport_dagster.lake.files import make_durable
+from ctexport_dagster.lake.leftovers import drop
 from ctexport_dagster.lake.places import Places
 
 
@@ -59,6 +60,11 @@ class RefusedRows:
         self._writer, self.count, self.identified, self._without_id = None, 0, 0, 0
         self._part.unlink(missing_ok=True)
         self._path.unlink(missing_ok=True)
+
+
+def drop_older(folder: Path, partition: str, kept: str | None) -> None:
+    """Deletes the quarantine files of a partition but the one that its record names now."""
+    drop(path for path in folder.glob(f"{partition}-g*.parquet") if path.name != kept)
 
 
 def duplicates(rows: pl.DataFrame, fields: Sequence[Field], places: Places) -> pl.DataFrame:

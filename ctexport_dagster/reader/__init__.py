@@ -6,6 +6,9 @@
     for row in delivery.partition("2026-11-03").rows(): ...
     people = dict(delivery.state("2026-11-03"))          clevertapId → row, as of the end of that partition
 
+    orders = reader.open_delivery("exports", export="shop_tables", dataset="orders")
+    for row in orders.table("2026-11-03"): ...           the table as of the end of that partition
+
 A row is a dict of the headers that have a value; it is the same whichever format and style it was delivered in.
 """
 

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from ctexport_dagster.core.errors import DeliveryUnreadable
 from ctexport_dagster.core.manifest import Manifest
+from ctexport_dagster.reader.datasets import DatasetRow, read_dataset
 from ctexport_dagster.reader.events import Event, read_events
 from ctexport_dagster.reader.rows import read_rows
 from ctexport_dagster.reader.values import Row
@@ -45,6 +46,14 @@ class Partition:
         """
         return self._read(read_events)
 
+    def records(self) -> Iterator[DatasetRow]:
+        """Every row of a dataset, file by file, as its format has it (reader/datasets.py).
+
+        Raises:
+            DeliveryUnreadable: a file is missing, has another size, or can't be read.
+        """
+        return self._read(read_dataset)
+
     def verify(self) -> tuple[FileProblem, ...]:
         """What isn't as the manifest promises: bytes, checksums, rows."""
         return verify_delivery(self.manifest, self.folder)
@@ -70,10 +79,11 @@ class Partition:
 
 @dataclass(frozen=True)
 class Delivery:
-    """The partitions of one export, oldest first."""
+    """The partitions of one export, or of one dataset of a flow, oldest first."""
 
     export: str
     partitions: tuple[Partition, ...]
+    dataset: str | None = None
 
     def partition(self, key: str) -> Partition:
         """Raises: DeliveryUnreadable: no such partition was delivered."""
@@ -103,6 +113,15 @@ class Delivery:
                     if not is_last:
                         seen.add(identifier)
                     yield identifier, row
+
+    def table(self, as_of: str) -> Iterator[DatasetRow]:
+        """Every row of a dataset as of the end of a partition: the last full one's, then what was added since.
+
+        Raises:
+            DeliveryUnreadable: no full partition comes before, or one between is missing.
+        """
+        for partition in self._since_full(as_of):
+            yield from partition.records()
 
     def _since_full(self, as_of: str) -> list[Partition]:
         end = self.partition(as_of).manifest.window.end
@@ -138,24 +157,27 @@ class Delivery:
         return f"{len(self.partitions)} partitions, {self.partitions[0].key} to {self.partitions[-1].key}"
 
 
-def open_delivery(folder: str | PathLike[str], *, export: str | None = None) -> Delivery:
+def open_delivery(folder: str | PathLike[str], *, export: str | None = None, dataset: str | None = None) -> Delivery:
     """The deliveries that lie in a folder or below it, each partition in its newest generation.
 
-    `export` picks one where several exports share the folder.
+    `export` picks one where several exports share the folder, `dataset` one of a flow's.
 
     Raises:
-        DeliveryUnreadable: there is no manifest, one can't be read, or several exports and none was named.
+        DeliveryUnreadable: there is no manifest, one can't be read, or several exports or datasets and none was named.
     """
     root = Path(folder)
-    newest: dict[tuple[str, str], Partition] = {}
+    newest: dict[tuple[str, str, str], Partition] = {}
     for path in sorted(root.rglob("*.manifest.json")):
         found = _read(path)
-        known = newest.get((found.manifest.export, found.key))
+        subject = (found.manifest.export, found.manifest.dataset or "", found.key)
+        known = newest.get(subject)
         if known is None or known.manifest.generation < found.manifest.generation:
-            newest[found.manifest.export, found.key] = found
-    name = _chosen(root, export, sorted({exported for exported, _ in newest}))
-    partitions = [partition for (exported, _), partition in newest.items() if exported == name]
-    return Delivery(name, tuple(sorted(partitions, key=lambda partition: partition.manifest.window)))
+            newest[subject] = found
+    name = _chosen(root, "export", export, sorted({exported for exported, _, _ in newest}))
+    datasets = sorted({of for exported, of, _ in newest if exported == name})
+    of = _chosen(root, "dataset", dataset, datasets)
+    partitions = [partition for (exported, held, _), partition in newest.items() if (exported, held) == (name, of)]
+    return Delivery(name, tuple(sorted(partitions, key=lambda partition: partition.manifest.window)), of or None)
 
 
 def _read(path: Path) -> Partition:
@@ -180,14 +202,14 @@ def _folder_of_keys(manifest: Manifest, path: Path) -> Path:
     return above[min(depth, len(above) - 1)]
 
 
-def _chosen(root: Path, asked: str | None, exports: list[str]) -> str:
-    names = ", ".join(exports)
-    if not exports:
+def _chosen(root: Path, noun: str, asked: str | None, known: list[str]) -> str:
+    names = ", ".join(known)
+    if not known:
         raise DeliveryUnreadable(
             f"Opening {root}", "there is no manifest in it", "Name the folder that files arrive in."
         )
-    if asked is not None and asked not in exports:
-        raise DeliveryUnreadable(f"Opening {root}", f"no manifest of {asked} is in it", f"It has {names}.")
-    if asked is None and len(exports) > 1:
-        raise DeliveryUnreadable(f"Opening {root}", f"it holds several exports: {names}", "Name one: export=….")
-    return asked or exports[0]
+    if asked is not None and asked not in known:
+        raise DeliveryUnreadable(f"Opening {root}", f"no manifest of {asked} is in it", f"It has {names or 'others'}.")
+    if asked is None and len(known) > 1:
+        raise DeliveryUnreadable(f"Opening {root}", f"it holds several {noun}s: {names}", f"Name one: {noun}=….")
+    return asked or known[0]

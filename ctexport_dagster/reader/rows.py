@@ -4,7 +4,7 @@ import gzip
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -73,27 +73,28 @@ def _reader(manifest: Manifest) -> _Reader:
 
 
 def _csv_rows(columns: _Columns, path: Path) -> Iterator[RawRow]:
-    """An empty field is no value, `""` is an empty text."""
+    for cells in csv_cells(path, columns.by_header):
+        yield ((column := columns.named(header), _csv_value(columns, column, cell)) for header, cell in cells)
+
+
+def csv_cells(path: Path, headers: Iterable[str]) -> Iterator[Iterator[tuple[str, str]]]:
+    """The header and text of each cell, row by row. An empty field is no value, `""` is an empty text."""
     with gzip.open(path, "rb") as file:
         batches = arrow_csv.open_csv(
             pa.PythonFile(file, mode="r"),
             read_options=arrow_csv.ReadOptions(block_size=_CSV_BLOCK_BYTES, use_threads=False),
             parse_options=arrow_csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False),
             convert_options=arrow_csv.ConvertOptions(
-                column_types=dict.fromkeys(columns.by_header, pa.string()),
+                column_types=dict.fromkeys(headers, pa.string()),
                 null_values=[""],
                 strings_can_be_null=True,
                 quoted_strings_can_be_null=False,
             ),
         )
         for batch in batches:
-            headers = [columns.named(header) for header in batch.schema.names]
+            names = batch.schema.names
             for cells in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-                yield (
-                    (column, _csv_value(columns, column, cell))
-                    for column, cell in zip(headers, cells, strict=True)
-                    if cell is not None
-                )
+                yield ((name, cell) for name, cell in zip(names, cells, strict=True) if cell is not None)
 
 
 def _csv_value(columns: _Columns, column: ManifestColumn, text: str) -> Raw:
@@ -197,13 +198,13 @@ def _typed_parquet_rows(columns: _Columns, path: Path) -> Iterator[RawRow]:
 
 
 def _parquet_dicts(path: Path) -> Iterator[Mapping[str, Raw]]:
-    with _seekable(path) as file, parquet.ParquetFile(file) as opened:
+    with seekable(path) as file, parquet.ParquetFile(file) as opened:
         for batch in opened.iter_batches(_PARQUET_BATCH_ROWS, use_threads=False):
             yield from batch.to_pylist()
 
 
 @contextmanager
-def _seekable(path: Path) -> Iterator[IO[bytes]]:
+def seekable(path: Path) -> Iterator[IO[bytes]]:
     """The Parquet file, unwrapped on the disk where it was wrapped in gzip: its end must be read first."""
     with path.open("rb") as file:
         if file.read(2) != b"\x1f\x8b":

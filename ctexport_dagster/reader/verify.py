@@ -2,11 +2,13 @@
 
 import hashlib
 import zlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from ctexport_dagster.core.manifest import Manifest, ManifestFile
+from ctexport_dagster.reader.datasets import read_dataset
 from ctexport_dagster.reader.events import read_events
 from ctexport_dagster.reader.rows import read_rows
 
@@ -60,13 +62,23 @@ def missing_or_wrong_size(file: ManifestFile, path: Path) -> FileProblem | None:
     return None if size == file.bytes else FileProblem("size", file.key, f"{file.bytes} bytes", f"{size} bytes")
 
 
+def _records(manifest: Manifest, path: Path) -> Iterator[Mapping[str, object]]:
+    """What a file holds, one by one."""
+    match manifest.kind:
+        case "events":
+            return read_events(manifest, path)
+        case "datasets":
+            return read_dataset(manifest, path)
+        case _:
+            return read_rows(manifest, path)
+
+
 def file_problem(manifest: Manifest, file: ManifestFile, path: Path) -> FileProblem | None:
     """What isn't as promised in one file: its size, checksum, or rows."""
     if wrong_bytes := checksum_problem(file, path):
         return wrong_bytes
     try:
-        read = read_events if manifest.kind == "events" else read_rows
-        rows = sum(1 for _ in read(manifest, path))
+        rows = sum(1 for _ in _records(manifest, path))
     except (ValueError, OSError, EOFError, SyntaxError, zlib.error) as error:
         return FileProblem("unreadable", file.key, f"{file.rows} rows", type(error).__name__)
     return None if rows == file.rows else FileProblem("rows", file.key, f"{file.rows} rows", f"{rows} rows")

@@ -47,6 +47,8 @@ class DeclaredDestination(Declared):
     """How many files are sent at once."""
     retries: Retries = Retries()
     """How a file is tried again after a transient failure."""
+    look_back_days: int | None = Field(default=None, ge=1)
+    """How far back a one-time export of events to it may reach; None: as settings.yaml says."""
 
     @property
     def pace(self) -> Pace:

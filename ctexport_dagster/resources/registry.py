@@ -27,6 +27,7 @@ RESOURCE_KINDS: Mapping[str, ResourceKind] = {
     "files": ResourceKind("source", "ctexport_dagster.resources.files.declaration", "FilesSource"),
     "demo": ResourceKind("source", "ctexport_dagster.resources.demo.source", "DemoSource"),
     "sql": ResourceKind("source", "ctexport_dagster.resources.sql.declaration", "SqlSource"),
+    "delta": ResourceKind("source", "ctexport_dagster.resources.delta.declaration", "DeltaSource"),
     "local": ResourceKind("destination", "ctexport_dagster.resources.local", "LocalDestination"),
     "s3": ResourceKind("destination", "ctexport_dagster.resources.s3.declaration", "S3Destination"),
     "gcs": ResourceKind("destination", "ctexport_dagster.resources.gcs.declaration", "GcsDestination"),

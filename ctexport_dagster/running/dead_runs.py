@@ -49,7 +49,8 @@ def _locks(run: dg.DagsterRun, lines: Iterable[Line]) -> Iterator[FileLock]:
         if attempt_tag(line.name) in tags:
             yield line.folders.lock("export", line.name)
         if ingest_tag(line.source.name) in tags:
-            yield line.folders.lock("source", line.source.name)
+            for content in line.source.contents:
+                yield line.folders.ingest_lock(line.source.name, content)
 
 
 def _is_free(lock: FileLock) -> bool:

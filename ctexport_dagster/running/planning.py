@@ -1,6 +1,6 @@
 """What is to be launched now for the exports of a home: core/catch_up.py's rules, on lake, deliveries and runs."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time
 from functools import cached_property, partial
@@ -67,7 +67,7 @@ class Planner:
     ledger: Ledger = field(default_factory=Ledger)
     waits: list[tuple[str, Waits]] = field(default_factory=list)
     _views: dict[str, LakeView] = field(default_factory=dict)
-    _unready: dict[tuple[str, tuple[str, ...]], list[Interval]] = field(default_factory=dict)
+    _unready: dict[tuple[Hashable, ...], list[Interval]] = field(default_factory=dict)
     _launched: set[tuple[str, Interval]] = field(default_factory=set)
 
     def next(self, line: Line) -> Launch | Waits | None:
@@ -141,7 +141,7 @@ class Planner:
 
     def _missing(self, line: Line, window: Interval) -> list[Interval]:
         """The source's windows up to a window's end that are missing or stale, oldest first: looked up once a look."""
-        key = (line.source.name, line.inputs)
+        key = line.waits_for
         if key not in self._unready:
             self._unready[key] = line.unready(self.ledger.ended(line.source, self.now))
         return [tile for tile in self._unready[key] if tile.end <= window.end]

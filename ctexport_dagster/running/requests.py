@@ -16,7 +16,9 @@ for nothing but its name."""
 
 def export_keys(line: Line) -> list[dg.AssetKey]:
     """The assets of an export, in the order in which they are made."""
-    return [dg.AssetKey([line.name, line.first_stage]), chunks_key(line.name), delivery_key(line.name)]
+    return list(
+        dict.fromkeys([dg.AssetKey([line.name, line.first_stage]), chunks_key(line.name), delivery_key(line.name)])
+    )
 
 
 def source_keys(line: Line) -> list[dg.AssetKey]:

@@ -1,6 +1,6 @@
 """The sensor `catch_up`: runs what failed or was missed again, and one-time exports. Its rules: core/catch_up.py."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import dagster as dg
 
@@ -9,6 +9,7 @@ from ctexport_dagster.core.catch_up import Launch, Waits
 from ctexport_dagster.line import Line
 from ctexport_dagster.running.dead_runs import end_dead_runs
 from ctexport_dagster.running.planning import Ledger, Planner, launches, oldest_first
+from ctexport_dagster.running.pools import limit_pools
 from ctexport_dagster.running.requests import JOB, request_of
 
 SECONDS = 30
@@ -17,11 +18,14 @@ MOST_LAUNCHES = 10
 _TOLD = 10
 
 
-def catch_up_sensor(lines: Sequence[Line], ledger: Ledger, clock: Clock) -> dg.SensorDefinition:
-    """One sensor for all exports: a look costs little where nothing is due."""
+def catch_up_sensor(
+    lines: Sequence[Line], ledger: Ledger, clock: Clock, *, pools: Collection[str] = ()
+) -> dg.SensorDefinition:
+    """One sensor for all exports: a look costs little where nothing is due. `pools` are those of all assets."""
 
     def look(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         now = clock()
+        limit_pools(context.instance, pools)
         for run_id in end_dead_runs(context.instance, lines, now=now):
             context.log.warning(f"run {run_id} had ended without a word; it counts as failed")
         planner = Planner(context.instance, now, ledger)

@@ -12,6 +12,7 @@ from ctexport_dagster.line import Line
 from ctexport_dagster.running.history import PARTITION, Problem, problem_of
 from ctexport_dagster.running.requests import export_keys, source_keys
 from ctexport_dagster.sensors.telling import Post, Round
+from ctexport_dagster.volumes import UsageAt, nothing_is_counted
 
 CHECK_EVERY = timedelta(hours=1)
 """How often every export is looked at. Source: REQUIREMENTS S11."""
@@ -25,10 +26,14 @@ _TAG_CHARACTERS = 200
 
 
 def failure_sensors(
-    lines: Sequence[Line], kinds: Mapping[str, str], post: Post, clock: Clock
+    lines: Sequence[Line],
+    kinds: Mapping[str, str],
+    post: Post,
+    clock: Clock,
+    usage_at: UsageAt = nothing_is_counted,
 ) -> list[dg.SensorDefinition]:
     """Both sensors, running by default; `kinds` is the type of each destination by its name."""
-    return [flag_sensor(lines), notices_sensor(lines, kinds, post, clock)]
+    return [flag_sensor(lines), notices_sensor(lines, kinds, post, clock, usage_at)]
 
 
 def flag_sensor(lines: Sequence[Line]) -> dg.SensorDefinition:
@@ -68,14 +73,21 @@ def flag(instance: dg.DagsterInstance, run: dg.DagsterRun, ours: Collection[dg.A
             )
 
 
-def notices_sensor(lines: Sequence[Line], kinds: Mapping[str, str], post: Post, clock: Clock) -> dg.SensorDefinition:
+def notices_sensor(
+    lines: Sequence[Line],
+    kinds: Mapping[str, str],
+    post: Post,
+    clock: Clock,
+    usage_at: UsageAt = nothing_is_counted,
+) -> dg.SensorDefinition:
     """Tells owners and operations, and stops an export on its third day of failing."""
 
     @dg.sensor(
         name="failure_notices",
         description=(
             "Looks at every export hourly, and at once when a run has failed. Tells owners of what they have to mend,"
-            " after 24 hours again, and after 72 hours, when the export is stopped. Tells operations of all else."
+            " after 24 hours again, and after 72 hours, when the export is stopped. Tells operations of all else, and"
+            " when most of the year's entitlement is used."
         ),
         minimum_interval_seconds=LOOK_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
@@ -86,7 +98,7 @@ def notices_sensor(lines: Sequence[Line], kinds: Mapping[str, str], post: Post, 
             return _skipped("settings.yaml declares neither mail nor webhook: nobody is told, nothing is stopped")
         if not is_check_due(context.instance, cursor.checked, now):
             return _skipped("no run has failed since the last check")
-        outcome = Round(context.instance, lines, kinds, post, now, context.log.warning).tell(cursor)
+        outcome = Round(context.instance, lines, kinds, post, now, context.log.warning, usage_at(now)).tell(cursor)
         checked = None if outcome.unsent else now
         return dg.SensorResult(
             skip_reason=dg.SkipReason(

@@ -10,6 +10,7 @@ import dagster as dg
 from ctexport_dagster.assets.attempts import attempt_tag, ingest_tag
 from ctexport_dagster.core import mails
 from ctexport_dagster.core.catch_up import Tried, patience
+from ctexport_dagster.core.entitlement import Usage, is_warning_due, warned
 from ctexport_dagster.core.history import Attempt
 from ctexport_dagster.core.interval import instant_of
 from ctexport_dagster.core.letter import Letter
@@ -117,6 +118,8 @@ class Round:
     post: Post
     now: datetime
     warn: Callable[[str], None]
+    usage: Usage | None = None
+    """The year's volume; None where no entitlement is declared."""
 
     def tell(self, cursor: Cursor) -> Outcome:
         """Tells what is due. The mail comes first, for the stop hangs on it; the webhook follows what was done."""
@@ -153,13 +156,24 @@ class Round:
             line = self._line(warning.export)
             if sending.send(mails.ending(warning, self._place(line)), line.export.owner):
                 memory = memory.warned_of_end(warning.export, warning.end)
-        for letter, to in self._to_operations(due, is_mail=channel is self.post.mail):
+        for letter, to in self._to_operations(due, channel):
             if sending.send(letter, to):
                 memory = memory.with_troubles([trouble.export for trouble in due.troubles], self.now)
-        return memory, sending
+        return self._tell_of_volume(sending, memory), sending
 
-    def _to_operations(self, due: Due, *, is_mail: bool) -> Iterator[tuple[Letter, str]]:
-        if not due.troubles or (is_mail and not self.post.operations):
+    def _tell_of_volume(self, sending: _Sending, memory: Memory) -> Memory:
+        usage = self.usage
+        if usage is None or not is_warning_due(usage, memory.volume) or not self._reaches_operations(sending.channel):
+            return memory
+        letter = mails.volume(usage, self.post.dagit_url)
+        return memory.warned_of_volume(warned(usage)) if sending.send(letter, self.post.operations or "") else memory
+
+    def _reaches_operations(self, channel: Channel) -> bool:
+        """A webhook has its readers; a mail needs an address."""
+        return channel is not self.post.mail or self.post.operations is not None
+
+    def _to_operations(self, due: Due, channel: Channel) -> Iterator[tuple[Letter, str]]:
+        if not due.troubles or not self._reaches_operations(channel):
             return
         places = {trouble.export: self._place(self._line(trouble.export)) for trouble in due.troubles}
         said = {t.last.run_id: problem_of(self.instance, t.last.run_id) for t in due.troubles[: mails.LISTED]}

@@ -2,7 +2,6 @@
 
 import hashlib
 import uuid
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,7 +58,8 @@ def format_partition(
             chunks += of_instance
             progress(sum(chunk.rows for chunk in of_instance))
         if not chunks and line.export.files.empty == "header":
-            chunks += _header_only(line.export.format, plan, folder)
+            declared = line.export.format
+            chunks.append(file_without_rows(empty_file(declared, plan), declared.extension, folder))
         staged = Chunks(attempt=attempt, resolved=resolved, chunks=tuple(chunks), run_id=run_id)
         staging.publish("chunks", staged)
     return staged
@@ -80,10 +80,9 @@ def format_instance(task: InstanceTask) -> list[StagedChunk]:
     )
 
 
-def _header_only(declared: Format, plan: ColumnPlan, folder: Path) -> Iterator[StagedChunk]:
+def file_without_rows(content: bytes, extension: str, folder: Path) -> StagedChunk:
     """One file without rows, for consumers who want a file every day."""
-    content = empty_file(declared, plan)
-    name = f"000-00000.{declared.extension}"
+    name = f"000-00000.{extension}"
     (folder / name).write_bytes(content)
     sha256 = hashlib.sha256(content).hexdigest()
-    yield StagedChunk(file=name, instance=0, index=0, rows=0, bytes=len(content), sha256=sha256)
+    return StagedChunk(file=name, instance=0, index=0, rows=0, bytes=len(content), sha256=sha256)

@@ -16,7 +16,7 @@ from ctexport_dagster.core.events.normalise import EventNormaliser
 from ctexport_dagster.core.events.resolve import resolve_events, resolved_event_schema
 from ctexport_dagster.core.events.source import EventSource
 from ctexport_dagster.core.interval import Interval
-from ctexport_dagster.core.naming import FileOfEvent, run_names
+from ctexport_dagster.core.run_names import FileOfEvent, run_names
 from ctexport_dagster.core.schema import SourceSchema
 from ctexport_dagster.event_line import EventLine
 from ctexport_dagster.stages.event_identity import persons_of, with_persons

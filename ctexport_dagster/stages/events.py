@@ -1,11 +1,12 @@
 """Source → lake: one partition of a source's events, as they arrived in its window."""
 
+from ctexport_dagster.core.asset_names import EVENTS
 from ctexport_dagster.core.errors import SourceMissing
 from ctexport_dagster.core.events.source import EventSource
 from ctexport_dagster.core.source import SourceDeclaration
 from ctexport_dagster.lake.events import EventRecord, ingest_events
-from ctexport_dagster.line import StateFolders
 from ctexport_dagster.stages.progress import Progress, unseen
+from ctexport_dagster.state import StateFolders
 
 
 def ingest_event_partition(
@@ -31,7 +32,7 @@ def ingest_event_partition(
         )
     window = declaration.cadence.window_of(partition)
     lake = folders.event_lake(declaration.name)
-    with folders.lock("events", declaration.name):
+    with folders.ingest_lock(declaration.name, EVENTS):
         lake.sweep()
         return ingest_events(
             lake,

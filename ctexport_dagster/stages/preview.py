@@ -14,8 +14,9 @@ from ctexport_dagster.core.errors import LakeError
 from ctexport_dagster.core.identity import resolve
 from ctexport_dagster.core.interval import Interval
 from ctexport_dagster.core.manifest import Mode
-from ctexport_dagster.core.naming import Naming, run_names
+from ctexport_dagster.core.naming import Naming
 from ctexport_dagster.core.normalise.normaliser import Normaliser
+from ctexport_dagster.core.run_names import run_names
 from ctexport_dagster.core.schema import SourceSchema
 from ctexport_dagster.core.source import Source
 from ctexport_dagster.core.versions import Versions, mode_of

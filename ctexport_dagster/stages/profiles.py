@@ -1,10 +1,11 @@
 """Source → lake: one partition of a source's profiles becomes the state at its window's end."""
 
+from ctexport_dagster.core.asset_names import PROFILES
 from ctexport_dagster.core.source import Source, SourceDeclaration
 from ctexport_dagster.lake import PartitionRecord, ingest, maintain
-from ctexport_dagster.line import StateFolders
 from ctexport_dagster.stages.progress import Progress, unseen
 from ctexport_dagster.stages.unfinished import sweep_unfinished
+from ctexport_dagster.state import StateFolders
 
 
 def ingest_partition(
@@ -26,7 +27,7 @@ def ingest_partition(
     window = declaration.cadence.window_of(partition)
     before = declaration.cadence.before(window)
     lake = folders.lake(declaration.name)
-    with folders.lock("source", declaration.name):
+    with folders.ingest_lock(declaration.name, PROFILES):
         lake.sweep()
         sweep_unfinished(folders.root)
         record = ingest(

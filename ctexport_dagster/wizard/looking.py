@@ -18,8 +18,9 @@ from ctexport_dagster.core.identity import resolve
 from ctexport_dagster.core.schema import Field, SourceSchema
 from ctexport_dagster.core.source import SourceDeclaration
 from ctexport_dagster.core.surroundings import Surroundings
-from ctexport_dagster.line import Line, StateFolders
+from ctexport_dagster.line import Line
 from ctexport_dagster.stages.preview import Origin, sample_of
+from ctexport_dagster.state import StateFolders
 
 _TRIED_WINDOWS = 62
 _KEPT_ROWS = 200

@@ -14,6 +14,7 @@ from ctexport_dagster.core.interval import Interval
 from ctexport_dagster.core.manifest import Manifest, ManifestColumn, ManifestFile, RowCounts
 
 GOLDEN = Path(__file__).parents[1] / "goldens" / "manifest" / "daily_profiles-2026-11-01-g2.manifest.json"
+ADOBE_GOLDEN = GOLDEN.with_name("shop_tables-orders-2026-11-01-g2.manifest.json")
 
 MANIFEST = Manifest(
     export="daily_profiles",
@@ -135,3 +136,19 @@ def test_bytes_are_those_of_all_files() -> None:
 
 def test_the_counts_add_up() -> None:
     assert (MANIFEST.rows.adds_up, replace(MANIFEST.rows, source=10).adds_up) == (True, False)
+
+
+@pytest.mark.req("A8", "A9", "B1")
+def test_a_manifest_in_adobes_style_is_the_golden_one_and_is_read_back_to_the_same() -> None:
+    orders = replace(
+        MANIFEST,
+        export="shop_tables",
+        kind="datasets",
+        dataset="orders",
+        too_old=4,
+        scheduled=datetime(2026, 11, 2, 1, 30, tzinfo=UTC),
+        columns=(ManifestColumn("amount", "decimal(12,2)", "amount"),),
+        files=(ManifestFile("a/b/part-0.parquet", 2, 1234, "ab" * 32), ManifestFile("root.parquet", 1, 7, "cd" * 32)),
+    )
+    assert orders.to_json() == ADOBE_GOLDEN.read_text(encoding="utf-8")
+    assert Manifest.from_json(orders.to_json()) == orders

@@ -13,16 +13,11 @@ from hypothesis import strategies as st
 from ctexport_dagster.core.errors import NamingError
 from ctexport_dagster.core.export import Export
 from ctexport_dagster.core.interval import Cadence, Interval
-from ctexport_dagster.core.naming import (
-    Naming,
-    NamingMistake,
-    RunNames,
-    check_collisions,
-    run_names,
-)
+from ctexport_dagster.core.naming import Naming, NamingMistake, check_collisions
+from ctexport_dagster.core.run_names import RunNames, run_names
 
 RUN_ID = "7c1b5b6e-0d3c-4b53-9f6e-0b8f5f0e6b11"
-RUN = RunNames(100000000, 1761651721, 1793577600, date(2026, 11, 2), "2026-11-01", RUN_ID)
+RUN = RunNames(100000000, 1761651721, 1793577600, date(2026, 11, 2), "2026-11-01", RUN_ID, destination="disk")
 
 
 def export(folder: str = "bucket_root", name: str = "default", **more: object) -> Export:

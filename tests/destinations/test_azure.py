@@ -11,9 +11,9 @@ from typing import cast
 import pytest
 from case_adls import AdlsCase
 from case_azure_blob import EXPIRED_DETAIL, AzureBlobCase, refusal
-from conftest import Cases
 from contract import under
 from fault_proxy import Canned, FaultProxy, Request
+from session_cases import Cases
 
 from ctexport_dagster.core.destination import Upload
 from ctexport_dagster.core.errors import DeliveryError

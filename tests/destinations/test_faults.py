@@ -6,10 +6,10 @@ from random import Random
 
 import pytest
 from cases import FAULTS, KINDS
-from conftest import Cases
 from contract import under
 from delivery_fakes import request
 from fault_proxy import FaultProxy
+from session_cases import Cases
 
 from ctexport_dagster.core.delivery.protocol import deliver
 from ctexport_dagster.core.delivery.request import DeliveryRequest, RetryPolicy

@@ -12,11 +12,11 @@ from urllib.parse import unquote
 
 import pytest
 from case_gcs import GcsCase
-from conftest import Cases
 from contract import under
 from fault_proxy import Canned, FaultProxy, LostResponse, Request
 from gcs_black_hole import BlackHole, added_bytes
 from gcs_gatekeeper import Account, error
+from session_cases import Cases
 
 from ctexport_dagster.core.destination import Upload
 from ctexport_dagster.core.errors import DeliveryError

@@ -6,7 +6,7 @@ import shutil
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
@@ -119,7 +119,8 @@ def dagster(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def kill(home: Home, day: str, point: Point, way: FaultProxy | Path) -> None:
     """Runs a partition, and kills it at the point: before a proxy lets another byte pass; on a disk once it is seen."""
-    process = start(home.command("--partition", day))
+    is_watched = isinstance(way, Path)
+    process = start(replace(home.command("--partition", day), niceness=19 if is_watched else 0))
     if isinstance(way, Path):
         while process.is_alive() and not point(Delivery(home.record(day), way)):
             process.join(0.0005)

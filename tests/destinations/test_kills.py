@@ -15,10 +15,10 @@ from typing import get_args
 
 import pytest
 from cases import KINDS
-from conftest import Cases
 from contract import Case, under, without_manifests
 from delivery_child import Chunks, Job, Point, start
 from fault_proxy import FaultProxy
+from session_cases import Cases
 
 from ctexport_dagster.core.manifest import Manifest
 from ctexport_dagster.home import DestinationDeclaration

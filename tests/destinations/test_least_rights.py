@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 from cases import KINDS
-from conftest import Cases
 from contract import under
 from delivery_fakes import request
+from session_cases import Cases
 
 from ctexport_dagster.core.delivery.protocol import deliver
 from ctexport_dagster.core.errors import DeliveryError

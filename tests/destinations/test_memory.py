@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 from cases import KINDS
-from conftest import Cases
 from memory_child import Task
+from session_cases import Cases
 
 from ctexport_dagster.core.delivery.request import StagedFile
 

@@ -9,10 +9,10 @@ from urllib.parse import quote
 
 import pytest
 from cases import KINDS
-from conftest import Cases
 from contract import Case, under
 from declared_home import DAY, write_home
 from fault_proxy import FaultProxy
+from session_cases import Cases
 
 CLOUDS = [pytest.param(kind, id=name) for kind, name in KINDS.items() if kind != "local"]
 

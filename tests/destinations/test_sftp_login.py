@@ -12,7 +12,7 @@ from pathlib import Path
 import paramiko
 import pytest
 from case_sftp import PASSPHRASE, SftpCase, new_key
-from conftest import Cases
+from session_cases import Cases
 
 from ctexport_dagster.core.surroundings import Surroundings
 from ctexport_dagster.resources.sftp.declaration import SftpDestination

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from by_hand import deliver_by_hand
 from cases import KINDS
-from conftest import Cases
 from contract import Case, under
 from declared_home import DAY, write_home
+from session_cases import Cases
 from typer.testing import CliRunner
 
 from ctexport_dagster.cli.app import app, main

@@ -182,7 +182,7 @@ def test_a_missing_file_is_told_with_the_path_looked_for(tmp_path: Path) -> None
         ({"events": "data/all.ndjson"}, "write {{Partition}}"),
         ({"events": "{{Partition}}/{{Day}}"}, "{{Day}} is no variable"),
         ({"profiles": "{{Partition}}/{{Event-name}}"}, "{{Event-name}} is no variable"),
-        ({}, "write `profiles:` or `events:`"),
+        ({}, "write `profiles:`, `events:` or `datasets:`"),
     ],
 )
 def test_paths_are_checked_when_declared(settings: dict[str, object], message: str) -> None:

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from pydantic import ValidationError
 from ctexport_dagster.core.errors import ConfigurationError
 from ctexport_dagster.core.failure import Failure
 from ctexport_dagster.core.surroundings import Surroundings
+from ctexport_dagster.resources.gcs.client import KeyCredentials
 from ctexport_dagster.resources.gcs.declaration import GcsDestination
 from ctexport_dagster.resources.gcs.errors import failure_of, says_it_exists
 from ctexport_dagster.resources.gcs.policy import condition, policy
@@ -278,3 +280,15 @@ def test_the_policy_grants_creating_on_this_bucket_and_no_reading() -> None:
 def test_the_policy_can_be_narrowed_to_a_folder() -> None:
     expected = 'resource.name.startsWith("projects/_/buckets/acme-exports/objects/crm/")'
     assert (condition("acme-exports", "crm"), expected in policy("acme-exports", prefix="crm")) == (expected, True)
+
+
+@pytest.mark.req("P2")
+def test_a_key_is_used_without_asking_another_host_for_its_regions() -> None:
+    def fails(*_: object, **__: object) -> object:
+        raise AssertionError("a request beside the upload's")
+
+    credentials = KeyCredentials(None, "x@y.iam.gserviceaccount.com", "https://oauth2.googleapis.com/token")
+    before = threading.active_count()
+    credentials._after_refresh(fails, "POST", "https://storage.googleapis.com/upload", {})
+    assert credentials._rab_manager._data.cooldown_expiry is None
+    assert threading.active_count() == before

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 import sqlalchemy as sa
 from line_fakes import TinyHome
-from postgres import PASSWORD, open_folder, postgres
+from postgres import PASSWORD
 
 from ctexport_dagster.core.errors import ConfigurationError, SourceUnreadable
 from ctexport_dagster.core.interval import Interval
@@ -30,12 +30,6 @@ pytestmark = pytest.mark.xdist_group("postgres")  # one server for all of them
 DAY = "2026-11-18"
 WINDOW = Interval(datetime(2026, 11, 18, tzinfo=UTC), datetime(2026, 11, 19, tzinfo=UTC))
 EVERYTHING = "SELECT * FROM customers"
-
-
-@pytest.fixture(scope="session")
-def postgres_url() -> Iterator[str]:
-    with open_folder() as folder, postgres(folder) as url:
-        yield url
 
 
 @pytest.fixture
@@ -233,7 +227,7 @@ def test_two_columns_of_one_name_are_refused(sqlite_url: str) -> None:
 @pytest.mark.parametrize("change", [("Wombat", "Wrongbat"), ("127.0.0.1:", "127.0.0.1:1")])
 def test_a_wrong_password_or_port_names_the_next_step_and_no_secret(customers: str, change: tuple[str, str]) -> None:
     url = customers.replace(*change) if change[0] == "Wombat" else customers.rsplit(":", 1)[0] + ":1/postgres"
-    problem = source(url).check()
+    (problem,) = source(url).check()
     assert problem
     assert "host, user and password" in problem
     assert not any(secret in problem for secret in (PASSWORD, "Wrongbat"))

@@ -10,8 +10,8 @@ from ctexport_dagster.core.source import RawBatch
 RawRows: TypeAlias = RawBatch
 """Rows of a table, columns named and typed as in the source, as nearly as Polars has the type (docs/sources.md).
 
-Columns may differ from batch to batch. `variants` as for profiles: text formats whose columns hold values of several
-types. `unreadable`: rows that could not be read at all.
+Columns may differ from batch to batch. Text is String, known to be UTF-8; Binary is bytes. `variants` as for profiles:
+text formats whose columns hold values of several types. `unreadable`: rows that could not be read at all.
 """
 
 

@@ -1,6 +1,7 @@
 """The audit of a delivered generation: its plan, its manifest and its journal must tell of the same files."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
 
 from ctexport_dagster.core.delivery.record import Generation
 
@@ -19,6 +20,13 @@ class Audit:
     arrived_files: int
     arrived_bytes: int
     unlike: tuple[str, ...]
+
+
+def audit_of(generations: Iterable[Generation]) -> Audit:
+    """The audits of several records, as one."""
+    found = [audit(generation) for generation in generations]
+    counts = (sum(getattr(one, field.name) for one in found) for field in fields(Audit) if field.name != "unlike")
+    return Audit(*counts, unlike=tuple(key for one in found for key in one.unlike))
 
 
 def audit(generation: Generation) -> Audit:

@@ -135,7 +135,7 @@ def _fulfils(generation: Generation, request: DeliveryRequest, destination: Dest
 def _planned(request: DeliveryRequest, destination: Destination, past: list[Generation]) -> Generation:
     plan, manifest = make_plan(request, destination, earlier(past))
     _refuse_twins(request, plan)
-    claim(request.record.parent.parent, request.record.parent.name, request.record.name, plan.addresses)
+    claim(request.deliveries, *request.claimant, plan.addresses)
     return freeze(request.record, plan, manifest.to_json(), request.empty_file)
 
 

@@ -46,7 +46,8 @@ USUAL_PACE = Pace()
 class DeliveryRequest:
     """One partition to deliver.
 
-    `record` is the partition's own folder `<state>/deliveries/<export>/<partition>/`, kept for ever.
+    `record` is the partition's own folder `<state>/deliveries/<export>/<partition>/`, of one dataset in it
+    `…/<partition>/<dataset>/`, kept for ever.
     `files` stand in delivery order. `renamed` gives a file's key in a later generation, for `new_names`;
     `manifest_key` gives the manifest's from the files' keys and the generation.
     `empty_file` is a whole, valid file of the format without rows, for keys that are no longer used.
@@ -64,3 +65,14 @@ class DeliveryRequest:
     resend: bool = False
     parallel: int = 4
     retries: RetryPolicy = field(default_factory=RetryPolicy)
+
+    @property
+    def deliveries(self) -> Path:
+        """The folder of all exports' records."""
+        return self.record.parents[2 if self.head.dataset else 1]
+
+    @property
+    def claimant(self) -> tuple[str, str]:
+        """The export and the partition, or dataset in it, whose own the addresses will be."""
+        export, *partition = self.record.relative_to(self.deliveries).parts
+        return export, "/".join(partition)

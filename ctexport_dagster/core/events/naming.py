@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from ctexport_dagster.core.events.export import EventExport
-from ctexport_dagster.core.naming import FOLDER_PRESETS, Naming, NamingRules
+from ctexport_dagster.core.naming import EVENT_VARIABLES, FOLDER_PRESETS, PROFILE_VARIABLES, Naming, NamingRules
 from ctexport_dagster.core.templates import Variable, safe_in_path
 
 _NAME = "-".join(
@@ -30,7 +30,7 @@ _NAME = "-".join(
 EVENT_RULES = NamingRules(
     folders={**FOLDER_PRESETS, "data_type": "events"},
     names={"default": _NAME, "clevertap_legacy": _NAME},
-    variables=frozenset(Variable),
+    variables=PROFILE_VARIABLES | EVENT_VARIABLES,
     appended=(Variable.TIMESTAMP, Variable.EVENT_NAME, Variable.EVENT_DAY, Variable.INSTANCE_ID),
     legacy_text_lead=".",
 )

@@ -15,7 +15,7 @@ from ctexport_dagster.core.formats.lists import bracketed, json_arrays, token_ob
 from ctexport_dagster.core.formats.row_group import RowGroup
 from ctexport_dagster.core.formats.values import TIMESTAMP_PATTERN
 
-_ROW_END = "\r\n"
+ROW_END = "\r\n"
 
 
 class CsvFormat:
@@ -47,5 +47,5 @@ class CsvFormat:
 def csv_bytes(frame: pl.DataFrame, *, has_header: bool) -> memoryview:
     """A frame's rows, and its header where wanted, as RFC 4180 has them."""
     buffer = io.BytesIO()
-    frame.write_csv(buffer, include_header=has_header, line_terminator=_ROW_END, datetime_format=TIMESTAMP_PATTERN)
+    frame.write_csv(buffer, include_header=has_header, line_terminator=ROW_END, datetime_format=TIMESTAMP_PATTERN)
     return buffer.getbuffer()

@@ -27,7 +27,7 @@ from ctexport_dagster.lake.events.table import ANONYMOUS, KEYS, LOG, STORED_COLU
 from ctexport_dagster.lake.files import DataFile, Place, SortedWriter
 from ctexport_dagster.lake.gather import Progress
 from ctexport_dagster.lake.limits import check_quarantined
-from ctexport_dagster.lake.refused import RefusedRows
+from ctexport_dagster.lake.refused import RefusedRows, drop_older
 from ctexport_dagster.lake.spill import Spill
 from ctexport_dagster.lake.table import Listing, Replacement, StoredFile
 
@@ -72,9 +72,7 @@ def ingest_events(
         raise
     finally:
         rmtree(folder, ignore_errors=True)
-    for path in lake.quarantine.glob(f"{partition}-g*.parquet"):
-        if path.name != record.quarantine:
-            path.unlink(missing_ok=True)
+    drop_older(lake.quarantine, partition, record.quarantine)
     return record
 
 

@@ -3,10 +3,10 @@
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from shutil import rmtree
 
 from ctexport_dagster.lake.events.table import EventTable
 from ctexport_dagster.lake.events.view import EventView
+from ctexport_dagster.lake.leftovers import drop
 from ctexport_dagster.lake.tuning import Tuning
 
 
@@ -33,8 +33,6 @@ class EventLake:
 
         What killed ingests spilled or refused goes at once: whoever calls this holds the lock of the source's events.
         """
-        for spilled in self.scratch.glob("ingest-*"):
-            rmtree(spilled, ignore_errors=True)
-        for part in self.quarantine.glob(".*.part"):
-            part.unlink(missing_ok=True)
+        drop(self.scratch.glob("ingest-*"))
+        drop(self.quarantine.glob(".*.part"))
         return self.table.sweep(min_age_hours)

@@ -1,14 +1,12 @@
 """The record of a partition of events: what was written, and from what."""
 
-import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from functools import cached_property
 
-from ctexport_dagster.core.errors import PartitionMissing
 from ctexport_dagster.core.interval import Interval
+from ctexport_dagster.lake.partition_records import PartitionRecords, digest
 
 
 @dataclass(frozen=True)
@@ -56,7 +54,7 @@ class EventRecord:
     @property
     def state(self) -> str:
         """A fingerprint of the kept events."""
-        return _digest(self.input, self.shape)
+        return digest(self.input, self.shape)
 
     def to_json(self) -> str:
         window = [self.window.start.isoformat(), self.window.end.isoformat()]
@@ -76,39 +74,9 @@ class EventRecord:
         return EventRecord(**document)
 
 
-@dataclass(frozen=True)
-class EventHistory:
-    """The records of a source's events, oldest window first."""
-
-    source: str
-    records: tuple[EventRecord, ...] = ()
+class EventHistory(PartitionRecords[EventRecord]):
+    """The records of a source's events."""
 
     @staticmethod
     def of(source: str, records: Iterable[EventRecord]) -> "EventHistory":
-        return EventHistory(source, tuple(sorted(records, key=lambda record: record.window)))
-
-    def find(self, partition: str) -> EventRecord | None:
-        return self._by_partition.get(partition)
-
-    def record(self, partition: str) -> EventRecord:
-        """Raises: PartitionMissing: it isn't in the lake."""
-        found = self.find(partition)
-        if found is None:
-            raise PartitionMissing(
-                f"Reading {self.source}/events of {partition}",
-                "the partition is not in the lake",
-                f"Materialize {self.source}/events for {partition} first.",
-            )
-        return found
-
-    def state_of(self, partitions: Iterable[str]) -> str:
-        """A fingerprint of all that a read of these partitions gives. Raises: PartitionMissing."""
-        return _digest(*(f"{partition} {self.record(partition).state}" for partition in partitions))
-
-    @cached_property
-    def _by_partition(self) -> dict[str, EventRecord]:
-        return {record.partition: record for record in self.records}
-
-
-def _digest(*parts: str) -> str:
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+        return EventHistory(f"{source}/events", tuple(sorted(records, key=lambda record: record.window)))

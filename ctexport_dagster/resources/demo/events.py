@@ -4,7 +4,7 @@ Some come a day or two late, `Amount` is a number in most events and text in som
 list of Items.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,11 +15,13 @@ from ctexport_dagster.core.interval import Interval
 from ctexport_dagster.core.normalise.json_text import quoted
 from ctexport_dagster.core.schema import ValueType
 from ctexport_dagster.resources.demo import words
+from ctexport_dagster.resources.demo.draws import Draws
 from ctexport_dagster.resources.demo.history import Numbers, mixed
 from ctexport_dagster.resources.demo.profiles import clevertap_ids
 
 _DAY_MICROS = 86_400_000_000
 _LATE_EVERY = 50
+_SALT = 500
 _NAMES = (
     *("Product Viewed",) * 6, *("App Launched",) * 4, *("Added to Cart",) * 2, *("Notification Sent",) * 2, "Charged",
     "Searched", "UTM Visited", "Wishlist / Saved", "Kategorie geöffnet", "अनुरोध भेजा 📨",
@@ -43,7 +45,7 @@ class Happenings:
 
 def event_frame(what: Happenings, numbers: Numbers) -> pl.DataFrame:
     """These events of a step (their numbers, from 0) as raw events, in the order in which they arrived."""
-    draw = _Draws(what, numbers)
+    draw = Draws.of_step(numbers, what.step, what.seed + 11, _SALT)
     names = draw.pick(_NAMES)
     person = draw.below(what.people)
     keys = mixed(person.to_numpy().astype(np.uint64), what.seed)
@@ -61,30 +63,7 @@ def event_frame(what: Happenings, numbers: Numbers) -> pl.DataFrame:
     )
 
 
-class _Draws:
-    """Fresh well-mixed numbers with every call, the same ones for an event whichever batch it is made in."""
-
-    def __init__(self, what: Happenings, numbers: Numbers) -> None:
-        step = np.uint64(what.step) << np.uint64(40)
-        self._keys = mixed(numbers + step, what.seed + 11)
-        self._salt = 500
-
-    def __call__(self) -> Numbers:
-        self._salt += 1
-        return mixed(self._keys, self._salt)
-
-    def below(self, limit: int) -> pl.Series:
-        return pl.Series(self() % np.uint64(limit)).cast(pl.Int64)
-
-    def chance(self, of: int) -> pl.Series:
-        """True for one event in so many."""
-        return self.below(of) == 0
-
-    def pick(self, choices: Sequence[str]) -> pl.Series:
-        return pl.Series(choices, dtype=pl.String).gather(self.below(len(choices)))
-
-
-def _instants(what: Happenings, draw: _Draws) -> pl.Series:
+def _instants(what: Happenings, draw: Draws) -> pl.Series:
     start = round(what.window.start.timestamp() * 1_000_000)
     length = round((what.window.end - what.window.start).total_seconds() * 1_000_000)
     late = draw.below(2) + 1
@@ -94,7 +73,7 @@ def _instants(what: Happenings, draw: _Draws) -> pl.Series:
     return (moments - days_back * _DAY_MICROS).cast(pl.Datetime("us", "UTC"))
 
 
-def _device(draw: _Draws) -> pl.Series:
+def _device(draw: Draws) -> pl.Series:
     model = draw.below(40)
     return _objects(
         {
@@ -107,7 +86,7 @@ def _device(draw: _Draws) -> pl.Series:
     )
 
 
-def _properties(names: pl.Series, draw: _Draws) -> pl.Series:
+def _properties(names: pl.Series, draw: Draws) -> pl.Series:
     is_charged, is_shopping = names == "Charged", names.is_in(_SHOPPING)
     has_price = is_charged | is_shopping
     amount = (draw.below(100_000) / 100).cast(pl.String)
@@ -130,7 +109,7 @@ def _properties(names: pl.Series, draw: _Draws) -> pl.Series:
     )
 
 
-def _items(draw: _Draws) -> pl.Series:
+def _items(draw: Draws) -> pl.Series:
     """JSON lists of one or two items."""
     items = [
         pl.DataFrame({"Title": draw.pick(_PRODUCTS), "Price": draw.below(500) + 0.5, "Quantity": draw.below(4) + 1})
@@ -152,7 +131,7 @@ def _item_texts(items: pl.DataFrame) -> pl.Series:
     )
 
 
-def _session(names: pl.Series, draw: _Draws) -> pl.Series:
+def _session(names: pl.Series, draw: Draws) -> pl.Series:
     values = {"utm_source": ("newsletter", "search"), "utm_medium": ("mail", "cpc"), "utm_campaign": ("Frühling",)}
     tokens = {key: _only(names == "UTM Visited", quoted(draw.pick(choices))) for key, choices in values.items()}
     return _objects(tokens)

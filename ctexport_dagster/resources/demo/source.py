@@ -1,8 +1,8 @@
-"""The demo source: made-up profiles and events for any partition, the same ones each time, without any file."""
+"""The demo source: made-up profiles, events and tables for any partition, the same each time, without any file."""
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
@@ -11,6 +11,9 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
+from ctexport_dagster.core.datasets.declared import DeclaredDataset
+from ctexport_dagster.core.datasets.source import DatasetInput, RawRows, Span
+from ctexport_dagster.core.errors import SourceMissing
 from ctexport_dagster.core.events.source import EventInput, RawEvents
 from ctexport_dagster.core.interval import DAILY_HOURS, Cadence, Interval
 from ctexport_dagster.core.source import ProfileInput, RawBatch, RowsWithoutId, SourceDeclaration
@@ -18,11 +21,18 @@ from ctexport_dagster.core.surroundings import Surroundings
 from ctexport_dagster.resources.demo.events import Happenings, event_frame
 from ctexport_dagster.resources.demo.history import History, Population, Steps, history
 from ctexport_dagster.resources.demo.profiles import profile_frame
+from ctexport_dagster.resources.demo.tables import Shop, order_frames, product_frame
 
 GENERATION = 1
 """Raise it with every change of what is made up: it stands in the fingerprint."""
 EVENT_GENERATION = 1
 """The same for events."""
+TABLE_GENERATION = 1
+"""The same for orders and products."""
+TABLES: Mapping[str, DeclaredDataset] = {
+    "orders": DeclaredDataset(timestamp="created_at"),
+    "products": DeclaredDataset(holds="all"),
+}
 BAD_ROWS = 3
 """Rows without a clevertapId that end each partition, so that the quarantine has something to show."""
 _BATCH_ROWS = 20_000
@@ -43,12 +53,19 @@ class DemoSource(SourceDeclaration):
     """The share of the profiles that change on a day."""
     daily_events: int = Field(default=20_000, ge=0, le=100_000_000)
     """The events of a day; 0 for none at all."""
+    daily_orders: int = Field(default=5_000, ge=0, le=100_000_000)
+    """The rows that the dataset `orders` gains on a day."""
     rows_without_id: RowsWithoutId = "ignore"
     """Its rows without an id are nobody's."""
 
     @property
     def has_events(self) -> bool:
         return self.daily_events > 0
+
+    @property
+    def declared_datasets(self) -> Mapping[str, DeclaredDataset]:
+        """`orders`, of which each window adds some, and `products`, the whole catalogue each time."""
+        return TABLES
 
     def open(self, surroundings: Surroundings) -> "Demo":
         """The source; they have no part in it."""
@@ -57,7 +74,7 @@ class DemoSource(SourceDeclaration):
 
 @dataclass(frozen=True)
 class Demo:
-    """Made-up profiles and events, as a `Source` and an `EventSource`.
+    """Made-up profiles, events and tables, as a `Source`, an `EventSource` and a `DatasetSource`.
 
     Profiles as a snapshot: everyone alive; as changes: whoever the window touched.
     """
@@ -85,6 +102,30 @@ class Demo:
             fingerprint=hashlib.sha256(json.dumps(shape, sort_keys=True).encode()).hexdigest(),
             places=(f"demo:{partition}:events",),
             batches=lambda: _event_batches(Happenings(declared.seed, step, people, window), count),
+            row_estimate=count,
+        )
+
+    def dataset(self, name: str, span: Span) -> DatasetInput:
+        """The rows of one partition of `orders` or `products`. No partition needs another.
+
+        Raises:
+            SourceMissing: it has no such dataset.
+        """
+        if name not in TABLES:
+            attempted = f"Looking for the dataset {name} of {self.declaration.name}"
+            raise SourceMissing(attempted, "a demo has none of that name", f"Write one of {', '.join(TABLES)}.")
+        declared, step = self.declaration, step_of(self.declaration.cadence, span.window)
+        day = step * declared.every // DAILY_HOURS
+        shop = Shop(declared.seed, step, day, self._population.count(step), span.window)
+        count = (
+            declared.daily_orders * declared.every // DAILY_HOURS if name == "orders" else product_frame(shop).height
+        )
+        shaping = {"profiles", "seed", "daily_changes", "daily_orders", "every", "timezone", "start"}
+        shape = [TABLE_GENERATION, name, step, declared.model_dump(mode="json", include=shaping)]
+        return DatasetInput(
+            fingerprint=hashlib.sha256(json.dumps(shape, sort_keys=True).encode()).hexdigest(),
+            places=(f"demo:{span.partition}:{name}",),
+            batches=lambda: _row_batches(name, shop, count),
             row_estimate=count,
         )
 
@@ -136,6 +177,14 @@ def _event_batches(what: Happenings, count: int) -> Iterator[RawEvents]:
         yield RawEvents(event_frame(what, numbers), origin="demo:events", numbers=pl.Series(numbers))
     nameless = pl.DataFrame({"ts": [what.window.start], "eventName": pl.Series([None], dtype=pl.String)})
     yield RawEvents(nameless, origin="demo:bad events", numbers=pl.Series([0], dtype=pl.UInt64))
+
+
+def _row_batches(name: str, shop: Shop, count: int) -> Iterator[RawRows]:
+    first = 0
+    for frame in order_frames(shop, count) if name == "orders" else [product_frame(shop)]:
+        numbers = pl.int_range(first, first + frame.height, dtype=pl.UInt64, eager=True)
+        yield RawRows(frame, origin=f"demo:{name}", numbers=numbers)
+        first += frame.height
 
 
 def _bad_rows() -> RawBatch:

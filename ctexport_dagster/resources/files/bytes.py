@@ -32,7 +32,7 @@ def byte_blocks(path: Path, block_bytes: int = BLOCK_BYTES) -> Iterator[bytes]:
         raise unreadable(path, type(error).__name__) from None
 
 
-def unreadable(path: Path, why: str) -> SourceUnreadable:
+def unreadable(path: Path | str, why: str) -> SourceUnreadable:
     """The error for a file that can't be read as a whole."""
     return SourceUnreadable(f"Reading {path}", why, "Put a whole file in its place and run the partition again.")
 

@@ -1,50 +1,59 @@
-"""The files source: profiles and events in Parquet, NDJSON or CSV files, one set of files a partition of each."""
+"""The files source: profiles, events and tables in Parquet, NDJSON or CSV files."""
 
 import hashlib
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Self, assert_never
 
-from pydantic import field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from ctexport_dagster.core.datasets.source import DatasetInput, Span
 from ctexport_dagster.core.errors import SourceMissing
 from ctexport_dagster.core.events.source import EventInput, RawEvents
 from ctexport_dagster.core.interval import Interval
 from ctexport_dagster.core.source import ProfileInput, RawBatch, SourceDeclaration
 from ctexport_dagster.core.surroundings import Surroundings
-from ctexport_dagster.resources.files.bytes import content_hash, unreadable
+from ctexport_dagster.resources.files.buckets import Bucket
+from ctexport_dagster.resources.files.bytes import unreadable
 from ctexport_dagster.resources.files.csv import csv_batches
-from ctexport_dagster.resources.files.events import READING, EventFile, read_events
+from ctexport_dagster.resources.files.datasets import FilesDataset, FileTable
+from ctexport_dagster.resources.files.events import READING, read_events
+from ctexport_dagster.resources.files.events import ROW_BYTES as EVENT_BYTES
+from ctexport_dagster.resources.files.found import Disk, FoundFile, Place
 from ctexport_dagster.resources.files.ndjson import ndjson_batches
-from ctexport_dagster.resources.files.parquet import parquet_batches, parquet_row_count
+from ctexport_dagster.resources.files.parquet import parquet_batches
+from ctexport_dagster.resources.files.storage import Storage, bucket_url, is_url
 from ctexport_dagster.resources.files.templates import (
     FileFormat,
+    checked_dataset_template,
     checked_template,
     event_name_of,
-    files_of,
     folder_of,
     format_of,
-    pattern_of,
 )
 
 _READING = 2
 """Raise it when the same files come to be read differently: it stands in the fingerprint."""
 _ROW_BYTES = 300
-_GZIP_RATIO = 6
 
 
 class FilesSource(SourceDeclaration):
-    """Declares files of profiles, of events or of both, on a disk that this machine can read."""
+    """Declares files of profiles, events or tables, on a disk that this machine can read."""
 
     type: Literal["files"] = "files"
     profiles: str | None = None
     """A path, relative to the home, with `{{Partition}}`; `*`, `?`, `[…]` and `**` match several files."""
     events: str | None = None
     """As `profiles`; where the path has `{{Event-name}}`, it names the events that don't tell theirs."""
+    datasets: dict[str, str | FilesDataset] = Field(default_factory=dict)
+    """Name: the path of a table's files, or a mapping with more. Without `{{Partition}}` rows are new by arrival."""
     format: Literal["auto", FileFormat] = "auto"
-    """`auto`: by the file's extension, `.gz` aside."""
+    """Of profiles and events. `auto`: by the file's extension, `.gz` aside."""
+
+    storage: Storage = Storage()
+    """Of files in a bucket: how it is reached. Credentials that are left out are looked for on this machine."""
 
     @field_validator("profiles")
     @classmethod
@@ -56,11 +65,30 @@ class FilesSource(SourceDeclaration):
     def _names_the_partition_of_events(cls, template: str | None) -> str | None:
         return None if template is None else checked_template(template, may_name_events=True)
 
+    @field_validator("datasets")
+    @classmethod
+    def _are_whole(cls, datasets: dict[str, str | FilesDataset]) -> dict[str, str | FilesDataset]:
+        for declared in datasets.values():
+            if isinstance(declared, str):
+                checked_dataset_template(declared)
+        return datasets
+
     @model_validator(mode="after")
     def _has_files(self) -> Self:
-        if self.profiles is None and self.events is None:
-            raise ValueError("write `profiles:` or `events:`, the path of the files, as in data/{{Partition}}.parquet")
+        if self.profiles is None and self.events is None and not self.datasets:
+            raise ValueError(
+                "write `profiles:`, `events:` or `datasets:`, the path of the files, as in data/{{Partition}}.parquet"
+            )
+        for template in filter(is_url, self.templates):
+            if problem := self.storage.missing_for(bucket_url(template)):
+                raise ValueError(problem)
         return self
+
+    @property
+    def templates(self) -> tuple[str, ...]:
+        """The paths of everything that it declares."""
+        tables = (declared.path for declared in self.declared_datasets.values())
+        return tuple(template for template in (self.profiles, self.events, *tables) if template is not None)
 
     @property
     def has_profiles(self) -> bool:
@@ -70,23 +98,31 @@ class FilesSource(SourceDeclaration):
     def has_events(self) -> bool:
         return self.events is not None
 
+    @property
+    def declared_datasets(self) -> Mapping[str, FilesDataset]:
+        return {
+            name: FilesDataset(path=declared) if isinstance(declared, str) else declared
+            for name, declared in self.datasets.items()
+        }
+
     def open(self, surroundings: Surroundings) -> "Files":
         """The source; nothing is read yet."""
-        return Files(self, surroundings.home)
+        return Files(self, surroundings.home, surroundings.environment)
 
     def check(self, home_root: Path) -> tuple[str, ...]:
         """What stands in the way of reading it, in sentences: the folders before the first variable must exist."""
-        templates = (template for template in (self.profiles, self.events) if template is not None)
-        folders = dict.fromkeys(folder_of(template, home_root) for template in templates)
+        local = (template for template in self.templates if not is_url(template))
+        folders = dict.fromkeys(folder_of(template, home_root) for template in local)
         return tuple(f"{folder} is no folder that can be read" for folder in folders if not folder.is_dir())
 
 
 @dataclass(frozen=True)
 class Files:
-    """Files of profiles and events, as a `Source` and an `EventSource`."""
+    """Files of profiles, events and tables, as a `Source`, an `EventSource` and a `DatasetSource`."""
 
     declaration: FilesSource
     home_root: Path
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def profiles(self, partition: str, window: Interval) -> ProfileInput:
         """The files of one partition, in the order of their names.
@@ -95,15 +131,14 @@ class Files:
 
         Raises:
             SourceMissing: no file matches the path.
-            SourceUnreadable: a file's format can't be told.
+            SourceUnreadable: a file's format can't be told, or the files can't be reached.
         """
-        paths = self._paths(partition)
-        formats: dict[Path, FileFormat] = {path: self._format_of(path) for path in paths}
+        files = self._formats_of(self._matching(self.declaration.profiles, partition, "profiles"))
         return ProfileInput(
-            fingerprint=self._fingerprint(paths),
-            places=tuple(self._name_of(path) for path in paths),
-            batches=lambda: self._batches(formats),
-            row_estimate=sum(_row_estimate(path, kind) for path, kind in formats.items()),
+            fingerprint=self._fingerprint(files),
+            places=tuple(file.name for file, _ in files),
+            batches=lambda: self._batches(files),
+            row_estimate=sum(file.row_estimate(kind, _ROW_BYTES) for file, kind in files),
         )
 
     def events(self, partition: str, window: Interval) -> EventInput:
@@ -111,17 +146,32 @@ class Files:
 
         Raises:
             SourceMissing: no file matches the path.
-            SourceUnreadable: a file's format can't be told.
+            SourceUnreadable: a file's format can't be told, or the files can't be reached.
         """
         template = self.declaration.events
-        paths = self._matching(template, partition, "events")
-        files = [self._event_file(path, partition) for path in paths]
+        files = self._formats_of(self._matching(template, partition, "events"))
         return EventInput(
-            fingerprint=self._fingerprint(paths, [READING, template]),
-            places=tuple(file.origin for file in files),
-            batches=lambda: self._event_batches(files),
-            row_estimate=sum(file.row_estimate for file in files),
+            fingerprint=self._fingerprint(files, [READING, template]),
+            places=tuple(file.name for file, _ in files),
+            batches=lambda: self._event_batches(files, partition),
+            row_estimate=sum(file.row_estimate(kind, EVENT_BYTES) for file, kind in files),
         )
+
+    def dataset(self, name: str, span: Span) -> DatasetInput:
+        """One partition of a declared table (datasets.py).
+
+        Raises:
+            SourceMissing: there is no such dataset; or no file of it.
+            SourceUnreadable: its files can't be read, or their new rows can't be told from older ones.
+        """
+        declared = self.declaration.declared_datasets.get(name)
+        if declared is None:
+            raise SourceMissing(
+                f"Looking for the dataset {name} of {self.declaration.name} for {span.partition}",
+                "its declaration names no such dataset",
+                "Add it to `datasets:`.",
+            )
+        return FileTable(self.declaration, name, declared, self._place(declared.path)).input(span)
 
     def column_names(self, partition: str) -> tuple[str, ...]:
         """The columns of a partition's first rows, under the names that they have in the files.
@@ -129,71 +179,85 @@ class Files:
         Raises:
             SourceMissing, SourceUnreadable: as `profiles`.
         """
-        path = self._paths(partition)[0]
-        for batch in self._read(path, self._format_of(path)):
+        first = self._matching(self.declaration.profiles, partition, "profiles")[0]
+        for batch in self._read(first, self._format_of(first)):
             further = {name for variants in batch.variants.values() for name in variants}
             return tuple(name for name in batch.frame.columns if name not in further)
         return ()
 
-    def _paths(self, partition: str) -> list[Path]:
-        return self._matching(self.declaration.profiles, partition, "profiles")
+    def check(self) -> tuple[str, ...]:
+        """Why its buckets can't be listed now, in sentences.
 
-    def _matching(self, template: str | None, partition: str, content: Literal["profiles", "events"]) -> list[Path]:
+        Raises:
+            ConfigurationError: the extra isn't installed, or the variable of a secret isn't set.
+        """
+        buckets = (self._place(template) for template in filter(is_url, self.declaration.templates))
+        problems = (place.check() for place in buckets if isinstance(place, Bucket))
+        return tuple(dict.fromkeys(problem for problem in problems if problem))
+
+    def _matching(
+        self, template: str | None, partition: str, content: Literal["profiles", "events"]
+    ) -> Sequence[FoundFile]:
         attempted = f"Looking for the {content} of {self.declaration.name} for {partition}"
         if template is None:
             raise SourceMissing(attempted, "its declaration names no files of them", f"Add `{content}:` to it.")
-        pattern = pattern_of(template, partition, self.home_root)
-        files = files_of(pattern)
-        if not files:
+        found = self._place(template).find(template, partition)
+        if not found.files:
             raise SourceMissing(
                 attempted,
-                f"no file matches {pattern}",
+                f"no file matches {found.pattern}",
                 f"Put the partition's file there, or mend `{content}:` in the source's declaration.",
             )
-        return files
+        return found.files
 
-    def _event_file(self, path: Path, partition: str) -> EventFile:
-        name = event_name_of(self.declaration.events or "", partition, path)
-        return EventFile(path, self._name_of(path), self._format_of(path), name)
+    def _place(self, template: str) -> Place:
+        if not is_url(template):
+            return Disk(self.home_root)
+        surroundings = Surroundings(self.home_root, self.environment)
+        return Bucket.of(template, self.declaration.storage, surroundings, self.declaration.name)
 
-    def _event_batches(self, files: list[EventFile]) -> Iterator[RawEvents]:
-        for file in files:
-            yield from read_events(file, self.declaration)
+    def _formats_of(self, files: Sequence[FoundFile]) -> list[tuple[FoundFile, FileFormat]]:
+        return [(file, self._format_of(file)) for file in files]
 
-    def _format_of(self, path: Path) -> FileFormat:
+    def _format_of(self, file: FoundFile) -> FileFormat:
         declared = self.declaration.format
-        return format_of(path, self.declaration.name) if declared == "auto" else declared
+        return format_of(file.name, self.declaration.name) if declared == "auto" else declared
 
-    def _name_of(self, path: Path) -> str:
-        return str(path.relative_to(self.home_root)) if path.is_relative_to(self.home_root) else str(path)
-
-    def _fingerprint(self, paths: list[Path], reading: int | list[int | str | None] = _READING) -> str:
-        contents = [[self._name_of(path), content_hash(path)] for path in paths]
+    def _fingerprint(
+        self, files: Sequence[tuple[FoundFile, FileFormat]], reading: int | list[int | str | None] = _READING
+    ) -> str:
+        contents = [[file.name, file.content()] for file, _ in files]
         shape = self.declaration.model_dump(mode="json", include={"format", "columns", "types", "timezone", "mode"})
         return hashlib.sha256(json.dumps([reading, contents, shape], sort_keys=True).encode()).hexdigest()
 
-    def _batches(self, formats: dict[Path, FileFormat]) -> Iterator[RawBatch]:
-        for path, kind in formats.items():
-            for batch in self._read(path, kind):
-                yield _in_the_model(batch, self.declaration.columns, path, needs_id=kind != "ndjson")
+    def _batches(self, files: Sequence[tuple[FoundFile, FileFormat]]) -> Iterator[RawBatch]:
+        for file, kind in files:
+            for batch in self._read(file, kind):
+                yield _in_the_model(batch, self.declaration.columns, file.name, needs_id=kind != "ndjson")
 
-    def _read(self, path: Path, kind: FileFormat) -> Iterator[RawBatch]:
-        origin = self._name_of(path)
-        match kind:
-            case "parquet":
-                return parquet_batches(path, origin)
-            case "ndjson":
-                names = self.declaration.columns
-                objects = {names.get(name, name) for name in ("device", "subscriptionGroups")}
-                id_key = names.get("clevertapId", "clevertapId")
-                return ndjson_batches(path, origin, objects, id_key=id_key)
-            case "csv":
-                return csv_batches(path, origin)
-            case _:
-                assert_never(kind)
+    def _event_batches(self, files: Sequence[tuple[FoundFile, FileFormat]], partition: str) -> Iterator[RawEvents]:
+        for file, kind in files:
+            event_name = event_name_of(self.declaration.events or "", partition, file.name)
+            with file.here() as path:
+                yield from read_events(path, file.name, kind, self.declaration, event_name)
+
+    def _read(self, file: FoundFile, kind: FileFormat) -> Iterator[RawBatch]:
+        with file.here() as path:
+            match kind:
+                case "parquet":
+                    yield from parquet_batches(path, file.name)
+                case "ndjson":
+                    names = self.declaration.columns
+                    objects = {names.get(name, name) for name in ("device", "subscriptionGroups")}
+                    id_key = names.get("clevertapId", "clevertapId")
+                    yield from ndjson_batches(path, file.name, objects, id_key=id_key)
+                case "csv":
+                    yield from csv_batches(path, file.name)
+                case _:
+                    assert_never(kind)
 
 
-def _in_the_model(batch: RawBatch, columns: dict[str, str], path: Path, *, needs_id: bool) -> RawBatch:
+def _in_the_model(batch: RawBatch, columns: dict[str, str], file: str, *, needs_id: bool) -> RawBatch:
     """The batch with its columns named as in the model: `columns` maps model names to the file's."""
     names = {given: model for model, given in columns.items()}
     further = {name for variants in batch.variants.values() for name in variants}
@@ -202,16 +266,9 @@ def _in_the_model(batch: RawBatch, columns: dict[str, str], path: Path, *, needs
     for given, model in renamed.items():
         if model in taken:
             why = f"its columns {taken[model]!r} and {given!r} would both become {model!r} by `columns:`"
-            raise unreadable(path, why)
+            raise unreadable(file, why)
         taken[model] = given
     if needs_id and "clevertapId" not in taken:
-        raise unreadable(path, f"it has no column {columns.get('clevertapId', 'clevertapId')!r} for the clevertapId")
+        raise unreadable(file, f"it has no column {columns.get('clevertapId', 'clevertapId')!r} for the clevertapId")
     variants = {renamed[name]: further for name, further in batch.variants.items()}
     return RawBatch(batch.frame.rename(renamed), batch.unreadable, batch.origin, batch.numbers, variants)
-
-
-def _row_estimate(path: Path, kind: FileFormat) -> int:
-    if kind == "parquet":
-        return parquet_row_count(path)
-    ratio = _GZIP_RATIO if path.suffix in (".gz", ".gzip") else 1
-    return path.stat().st_size * ratio // _ROW_BYTES

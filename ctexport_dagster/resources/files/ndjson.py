@@ -101,6 +101,16 @@ class NdjsonReader:
 
 def read_fast(block: bytes, contract: pa.Schema) -> pl.DataFrame | None:
     """A block of whole lines read against a contract; None where that might lose or change anything."""
+    table = read_against(block, contract)
+    if table is None:
+        return None
+    frame = pl.from_arrow(table)
+    assert isinstance(frame, pl.DataFrame)
+    return None if _may_have_rounded(frame) else frame
+
+
+def read_against(block: bytes, contract: pa.Schema) -> pa.Table | None:
+    """A block of whole lines as a table, if it keeps a contract; integers in a float's place may have been rounded."""
     lines = plain_lines(block)
     if lines is None:
         return None
@@ -112,11 +122,7 @@ def read_fast(block: bytes, contract: pa.Schema) -> pl.DataFrame | None:
         )
     except pa.ArrowException:
         return None
-    if table.num_rows != lines.count(b"\n"):
-        return None
-    frame = pl.from_arrow(table)
-    assert isinstance(frame, pl.DataFrame)
-    return None if _may_have_rounded(frame) else frame
+    return table if table.num_rows == lines.count(b"\n") else None
 
 
 def plain_lines(block: bytes) -> bytes | None:

@@ -93,7 +93,7 @@ class ExactBlock:
             return
         reason = Reason.UNREADABLE
         try:
-            row = _object(text)
+            row = json_object(text)
             reason = Reason.NOT_FINITE
             values = [(key, _value(value)) for key, value in row.items()]
         except UnicodeError:
@@ -139,8 +139,18 @@ def read_exactly(block: bytes, first_line: int, origin: str, id_key: str = "clev
     return found
 
 
-def _object(text: bytes) -> dict[str, object]:
-    row = json.loads(text.decode(), object_pairs_hook=_once)
+def json_object(
+    text: bytes,
+    parse_float: Callable[[str], object] | None = None,
+    parse_constant: Callable[[str], object] | None = None,
+) -> dict[str, object]:
+    """One JSON object; fractions, and NaN and the infinities, as `json.loads` reads them or as they are to be read.
+
+    Raises:
+        UnicodeError: it isn't UTF-8, or has half a surrogate pair.
+        ValueError, RecursionError: it is no JSON, no object, or names a key twice.
+    """
+    row = json.loads(text.decode(), object_pairs_hook=_once, parse_float=parse_float, parse_constant=parse_constant)
     if not isinstance(row, dict):
         raise _Unusable
     if b"\\u" in text:

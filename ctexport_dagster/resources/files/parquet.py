@@ -1,6 +1,6 @@
 """Parquet files as raw batches: types as the file has them, text as bytes until it is known to be UTF-8."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import polars as pl
@@ -22,13 +22,29 @@ def parquet_batches(path: Path, origin: str) -> Iterator[RawBatch]:
     Raises:
         SourceUnreadable: no Parquet file, a broken one, or one that names a column twice.
     """
+    start = 0
+    for table in parquet_tables(path, _as_bytes):
+        numbers = pl.int_range(start, start + table.num_rows, dtype=pl.UInt64, eager=True)
+        yield RawBatch(as_frame(table), origin=origin, numbers=numbers)
+        start += table.num_rows
+
+
+def parquet_tables(path: Path, retyped: Callable[[pa.DataType], pa.DataType]) -> Iterator[pa.Table]:
+    """The file's rows in order, each column cast to another type; one empty table if it has none.
+
+    Raises:
+        SourceUnreadable: as `parquet_batches`; or a column can't be cast.
+    """
     try:
         # Without a buffer and with pre_buffer, pyarrow holds whole row groups: 1 M rows and more.
         with pq.ParquetFile(path, pre_buffer=False, buffer_size=_BUFFER_BYTES) as file:
             twice = _first_twice(file.schema_arrow.names)
             if twice is not None:
                 raise unreadable(path, f"it has two columns {twice!r}")
-            yield from _batches(file, origin)
+            schema = pa.schema([field.with_type(retyped(field.type)) for field in file.schema_arrow])
+            tables = _tables(file, _rows_per_batch(file.metadata)) if file.metadata.num_rows else ()
+            for table in tables or (file.schema_arrow.empty_table(),):
+                yield table.cast(schema)
     except (pa.ArrowException, OSError) as error:
         raise unreadable(path, f"it is no whole Parquet file ({type(error).__name__})") from None
 
@@ -41,17 +57,6 @@ def parquet_row_count(path: Path) -> int:
         return 0
 
 
-def _batches(file: pq.ParquetFile, origin: str) -> Iterator[RawBatch]:
-    schema = pa.schema([field.with_type(_as_bytes(field.type)) for field in file.schema_arrow])
-    start = 0
-    for table in _tables(file, _rows_per_batch(file.metadata)):
-        numbers = pl.int_range(start, start + table.num_rows, dtype=pl.UInt64, eager=True)
-        yield RawBatch(_frame(table.cast(schema)), origin=origin, numbers=numbers)
-        start += table.num_rows
-    if not start:
-        yield RawBatch(_frame(schema.empty_table()), origin=origin)
-
-
 def _tables(file: pq.ParquetFile, batch_rows: int) -> Iterator[pa.Table]:
     for group in range(file.metadata.num_row_groups):
         if is_wide_and_long(file.metadata, group):
@@ -61,7 +66,8 @@ def _tables(file: pq.ParquetFile, batch_rows: int) -> Iterator[pa.Table]:
                 yield pa.Table.from_batches([batch])
 
 
-def _frame(table: pa.Table) -> pl.DataFrame:
+def as_frame(table: pa.Table) -> pl.DataFrame:
+    """The table with the types that Polars has."""
     frame = pl.from_arrow(table)
     assert isinstance(frame, pl.DataFrame)
     return frame

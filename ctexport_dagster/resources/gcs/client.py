@@ -67,6 +67,17 @@ class Blob(Protocol):
     def open(self, mode: str, *, chunk_size: int, timeout: tuple[float, float], retry: None) -> BinaryIO: ...
 
 
+class KeyCredentials(service_account.Credentials):
+    """Google's credentials of a key, less their look for regions.
+
+    With a token's first use google-auth 2.50 asks iamcredentials.googleapis.com, in a thread of its own, which regions
+    the account may use: a request to another host than the one that was declared, and of no use to an upload.
+    """
+
+    def _is_regional_access_boundary_lookup_required(self) -> bool:
+        return False
+
+
 class WritingClient(Client):
     """Google's client, less its look at the bucket.
 
@@ -200,7 +211,7 @@ def _from_key(attempted: str, key: str) -> Credentials:
     """The text of a parser's error may hold a part of the key: nothing of it is passed on."""
     credentials = None
     with suppress(ValueError, TypeError, KeyError, AttributeError):
-        credentials = service_account.Credentials.from_service_account_info(json.loads(key), scopes=_SCOPES)
+        credentials = KeyCredentials.from_service_account_info(json.loads(key), scopes=_SCOPES)
     if credentials is None:
         raise DeliveryError(attempted, GCS.classify(code=NO_KEY))
     return credentials

@@ -16,15 +16,15 @@ from ctexport_dagster.core.schema import STRINGS
 from ctexport_dagster.core.source import RawBatch
 
 Kind = str
-_INT64 = 2**63
 
 
 def raw_batch(names: Sequence[str], rows: Sequence[Sequence[object]], first_row: int, origin: str) -> RawBatch:
     """Some rows of a query; `first_row` is the number of the first (from 1)."""
     series: list[pl.Series] = []
     variants: dict[str, tuple[str, ...]] = {}
+    values = list(zip(*rows, strict=True)) if rows else [()] * len(names)
     for place, name in enumerate(names):
-        own, *further = _columns(name, [row[place] for row in rows])
+        own, *further = _columns(name, values[place])
         series += [own, *further]
         if further:
             variants[name] = tuple(column.name for column in further)
@@ -32,14 +32,12 @@ def raw_batch(names: Sequence[str], rows: Sequence[Sequence[object]], first_row:
     return RawBatch(pl.DataFrame(series), origin=origin, numbers=numbers, variants=variants)
 
 
-def _columns(name: str, values: list[object]) -> list[pl.Series]:
+def _columns(name: str, values: Sequence[object]) -> list[pl.Series]:
     """The column, and one more for each further kind of value in it, by how many values they have."""
-    types = {type(value) for value in values} - {type(None)}
+    types = set(map(type, values)) - {type(None)}
     kinds = {type_: _kind_of(type_) for type_ in types}
     if not types:
         return [pl.Series(name, values, dtype=pl.Null)]
-    if types == {int} and any(not -_INT64 <= value < _INT64 for value in values if isinstance(value, int)):
-        return [pl.Series(name, values, dtype=pl.Int128)]
     if len(set(kinds.values())) == 1:
         return [_series(name, kinds[types.pop()], values)]
     parts: dict[Kind, list[object]] = {}
@@ -91,10 +89,10 @@ def _kind_of(type_: type) -> Kind:
     return next((kind for known, kind in _KINDS.items() if issubclass(type_, known)), "other")
 
 
-def _series(name: str, kind: Kind, values: list[object]) -> pl.Series:
+def _series(name: str, kind: Kind, values: Sequence[object]) -> pl.Series:
     convert, dtype = _CONVERSIONS[kind]
-    if kind == "integer" and any(isinstance(value, int) and not -_INT64 <= value < _INT64 for value in values):
-        dtype = pl.Int128()
+    if kind == "integer":
+        return _integers(name, values)
     if kind == "timestamp":
         return _timestamps(name, values)
     if kind == "decimal" and any(isinstance(value, Decimal) and not value.is_finite() for value in values):
@@ -104,7 +102,15 @@ def _series(name: str, kind: Kind, values: list[object]) -> pl.Series:
     return pl.Series(name, plain, dtype=dtype, strict=True)
 
 
-def _timestamps(name: str, values: list[object]) -> pl.Series:
+def _integers(name: str, values: Sequence[object]) -> pl.Series:
+    """In 64 bits where they fit, else in 128."""
+    try:
+        return pl.Series(name, values, dtype=pl.Int64, strict=True)
+    except (OverflowError, TypeError):
+        return pl.Series(name, values, dtype=pl.Int128, strict=True)
+
+
+def _timestamps(name: str, values: Sequence[object]) -> pl.Series:
     """Aware ones as instants, naive ones as wall clocks; where a column has both, all as text with their offsets."""
     times = [value for value in values if isinstance(value, datetime)]
     aware = sum(value.tzinfo is not None for value in times)

@@ -1,19 +1,23 @@
-"""A database as a source of profiles: what `resources/*.yaml` declares.
+"""A database as a source: what `resources/*.yaml` declares.
 
     type: sql
     url: {env: CRM_DATABASE_URL}        # as SQLAlchemy writes them: postgresql+psycopg://user:password@host/database
     mode: changes
     profiles: |
       SELECT * FROM customers WHERE updated_at >= :start AND updated_at < :end
+    datasets:
+      orders: {query: SELECT * FROM orders, cursor: id}
 
 `:start` and `:end` are the window's instants, `:partition` is its key. A database holds the present alone: a query of a
 `snapshot` source that names none of them gives today's state for whatever day is run.
 """
 
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
+from ctexport_dagster.core.datasets.declared import DeclaredDataset
 from ctexport_dagster.core.secret import Secret
 from ctexport_dagster.core.source import SourceDeclaration
 from ctexport_dagster.core.surroundings import Surroundings
@@ -25,40 +29,92 @@ if TYPE_CHECKING:
 BINDS = ("start", "end", "partition")
 
 
+def _one_select(query: str) -> str:
+    plain = query.strip().rstrip(";").rstrip()
+    if not plain or plain.split(None, 1)[0].lower() not in ("select", "with", "values", "table"):
+        raise ValueError("write a SELECT: a source only reads")
+    if ";" in plain:
+        raise ValueError("write one SELECT; `;` may stand at its end alone")
+    unknown = [name for name in binds_of(plain) if name not in BINDS]
+    if unknown:
+        raise ValueError(
+            f":{unknown[0]} is no variable of a query: those are :start, :end, :partition; a plain : is \\:"
+        )
+    return plain
+
+
+class SqlDataset(DeclaredDataset):
+    """A query whose rows are exported as they are: the query alone, or a mapping with more."""
+
+    query: str
+    """One SELECT, in which :start, :end (instants) and :partition (its key) stand for the window's."""
+
+    _query = field_validator("query")(_one_select)
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if self.cursor is not None and self.holds == "all":
+            raise ValueError("write `cursor:` or `holds: all`: one of them says which rows a partition has")
+        return self
+
+    @property
+    def gives_the_same_each_time(self) -> bool:
+        """Whether nothing tells a partition's rows from those of another one, though it holds what was added."""
+        return self.holds == "added" and self.cursor is None and not binds_of(self.query)
+
+
+def _query_alone(declared: object) -> object:
+    return {"query": declared} if isinstance(declared, str) else declared
+
+
 class SqlSource(SourceDeclaration):
-    """Declares a query for each partition of profiles."""
+    """Declares queries for each partition of profiles, of events or of datasets."""
 
     type: Literal["sql"] = "sql"
     url: Secret
     """The database, as SQLAlchemy writes it: postgresql+psycopg://user:password@host/database."""
-    profiles: str
+    profiles: str | None = None
     """One SELECT, in which :start, :end (instants) and :partition (its key) stand for the window's."""
+    events: str | None = None
+    """One SELECT of the events that arrived within the window, as `profiles`."""
+    datasets: dict[
+        str, Annotated[SqlDataset, BeforeValidator(_query_alone, json_schema_input_type=str | SqlDataset)]
+    ] = Field(default_factory=dict)
+    """Queries whose rows are exported as they are, by name."""
     fetch_rows: int = Field(default=20_000, ge=1, le=1_000_000)
-    """How many rows are held at once."""
+    """How many rows are held at once, at most: wide ones are held in smaller numbers."""
 
-    @field_validator("profiles")
-    @classmethod
-    def _one_select(cls, query: str) -> str:
-        plain = query.strip().rstrip(";").rstrip()
-        if ";" in plain:
-            raise ValueError("write one SELECT; `;` may stand at its end alone")
-        if plain.split(None, 1)[0].lower() not in ("select", "with", "values", "table"):
-            raise ValueError("write a SELECT: a source only reads")
-        unknown = [name for name in _binds(plain) if name not in BINDS]
-        if unknown:
-            raise ValueError(
-                f":{unknown[0]} is no variable of a query: those are :start, :end, :partition; a plain : is \\:"
-            )
-        return plain
+    _queries = field_validator("profiles", "events")(lambda query: None if query is None else _one_select(query))
+
+    @model_validator(mode="after")
+    def _has_queries(self) -> Self:
+        if self.profiles is None and self.events is None and not self.datasets:
+            raise ValueError("write `profiles:`, `events:` or `datasets:`, each a SELECT")
+        return self
+
+    @property
+    def has_profiles(self) -> bool:
+        return self.profiles is not None
+
+    @property
+    def has_events(self) -> bool:
+        return self.events is not None
+
+    @property
+    def declared_datasets(self) -> Mapping[str, DeclaredDataset]:
+        return self.datasets
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What is allowed, but probably not meant."""
-        if _binds(self.profiles):
-            return ()
-        if self.mode == "changes":
-            return ("the query names neither :start nor :end: every partition would hold every row",)
-        return ("the query names none of :start, :end, :partition: a day that is run late gets the state of then",)
+        found: list[str] = []
+        if self.profiles is not None and not binds_of(self.profiles):
+            found.append(_unbound(self.mode))
+        if self.events is not None and not binds_of(self.events):
+            found.append("the query of events names neither :start nor :end: every partition would hold every event")
+        same = [name for name, declared in self.datasets.items() if declared.gives_the_same_each_time]
+        found += [f"{name} has neither a cursor nor :start: every partition would hold every row" for name in same]
+        return tuple(found)
 
     def open(self, surroundings: Surroundings) -> "Database":
         """The source; nothing is connected yet.
@@ -71,7 +127,14 @@ class SqlSource(SourceDeclaration):
         return Database(self, surroundings.environment)
 
 
-def _binds(query: str) -> list[str]:
+def binds_of(query: str) -> list[str]:
+    """The variables that a query names."""
     from sqlalchemy import text  # a second of imports that homes without a database needn't wait for
 
     return sorted(text(query).compile().params)
+
+
+def _unbound(mode: str) -> str:
+    if mode == "changes":
+        return "the query names neither :start nor :end: every partition would hold every row"
+    return "the query names none of :start, :end, :partition: a day that is run late gets the state of then"

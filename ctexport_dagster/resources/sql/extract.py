@@ -9,16 +9,28 @@ import json
 import shutil
 import tempfile
 import weakref
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import msgspec
 import polars as pl
-from sqlalchemy import Connection, TextClause
+from sqlalchemy import Connection, CursorResult, TextClause
 
+from ctexport_dagster.core.errors import SourceUnreadable
 from ctexport_dagster.core.source import RawBatch
+from ctexport_dagster.resources.model_columns import first_twice
 from ctexport_dagster.resources.sql.columns import raw_batch
+from ctexport_dagster.resources.sql.postgres_types import UnfitValues, is_psycopg, postgres_schema, typed_batch
+
+Rows: TypeAlias = Sequence[Sequence[object]]
+Batching: TypeAlias = Callable[[Sequence[str], Rows, int, str], RawBatch]
+"""Makes a batch of some rows: their columns' names, the rows, the number of the first (from 1), where they stand."""
+_PIECE_ROWS = 500
+_BATCH_BYTES = 4_000_000
+"""Of rows as they are encoded; as objects of Python they take some eight times as much."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,26 +43,37 @@ class Extract:
     folder: Path
     batch_count: int
     origin: str
+    schema: pl.Schema
 
     def batches(self) -> Iterator[RawBatch]:
         """The rows, from the first; one batch without rows where there are none, so that columns count as present."""
         if not self.batch_count:
-            yield RawBatch(pl.DataFrame(schema=dict.fromkeys(self.names, pl.Null)), origin=self.origin)
-        first = 1
+            yield RawBatch(self.schema.to_frame(), origin=self.origin)
         for number in range(self.batch_count):
-            frame = pl.read_ipc(_path(self.folder, number))
-            variants = json.loads((self.folder / f"{number:06}.json").read_text())
-            numbers = pl.int_range(first, first + frame.height, dtype=pl.UInt64, eager=True)
-            first += frame.height
-            further = {name: tuple(names) for name, names in variants.items()}
-            yield RawBatch(frame, origin=self.origin, numbers=numbers, variants=further)
+            yield _read(self.folder, number, self.origin)
 
 
-def extracted(connection: Connection, query: TextClause, fetch_rows: int, origin: str) -> Extract:
-    """Runs a query and takes its answer to disk, `fetch_rows` rows at a time; errors are the driver's."""
+def extracted(
+    connection: Connection, query: TextClause, fetch_rows: int, origin: str, attempted: str, *, typed: bool = False
+) -> Extract:
+    """Runs a query and takes its answer to disk, at most `fetch_rows` rows at a time; other errors are the driver's.
+
+    `typed`: columns have the types that PostgreSQL tells; else, and elsewhere, those of the values.
+
+    Raises:
+        SourceUnreadable: two columns have one name, or values don't fit into the type that PostgreSQL tells.
+    """
     folder = Path(tempfile.mkdtemp(prefix="ctexport-sql-"))
     try:
-        extract = _written(connection, query, fetch_rows, origin, folder)
+        streamed = connection.execution_options(stream_results=True, max_row_buffer=_PIECE_ROWS)
+        with closing(streamed.execute(query)) as answer:
+            _refuse_twice(tuple(answer.keys()), attempted)
+            batching = typed_batch(postgres_schema(answer)) if typed and is_psycopg(connection) else raw_batch
+            extract = _written(answer, batching, fetch_rows, origin, folder)
+    except UnfitValues as unfit:
+        shutil.rmtree(folder, ignore_errors=True)
+        what = f"{unfit.column} holds values that a column of its type can't, as arrays of arrays"
+        raise SourceUnreadable(attempted, what, "Select it as to_json(…), or with CAST, as text.") from None
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
@@ -58,38 +81,66 @@ def extracted(connection: Connection, query: TextClause, fetch_rows: int, origin
     return extract
 
 
-def _written(connection: Connection, query: TextClause, fetch_rows: int, origin: str, folder: Path) -> Extract:
+def _written(
+    answer: CursorResult[tuple[object, ...]], batching: Batching, fetch_rows: int, origin: str, folder: Path
+) -> Extract:
     digest = hashlib.sha256()
-    result = connection.execution_options(stream_results=True, max_row_buffer=fetch_rows).execute(query)
-    names = tuple(result.keys())
+    names = tuple(answer.keys())
     _take(digest, [names])
     count = batches = 0
-    while rows := [tuple(row) for row in result.fetchmany(fetch_rows)]:
-        _take(digest, rows)
-        _write(raw_batch(names, rows, count + 1, origin), folder, batches)
+    for rows in _portions(answer, fetch_rows, digest):
+        _write(batching(names, rows, count + 1, origin), folder, batches)
         count += len(rows)
         batches += 1
-    return Extract(names, count, digest.hexdigest(), folder, batches, origin)
+    schema = batching(names, [], 1, origin).frame.schema
+    return Extract(names, count, digest.hexdigest(), folder, batches, origin, schema)
 
 
-def _take(digest: "hashlib._Hash", rows: Sequence[tuple[object, ...]]) -> None:
+def _refuse_twice(names: Sequence[str], attempted: str) -> None:
+    twice = first_twice(names)
+    if twice is not None:
+        what = f"two columns of the query are called {twice}"
+        raise SourceUnreadable(attempted, what, "Give one of them another name with AS.")
+
+
+def _portions(
+    answer: CursorResult[tuple[object, ...]], fetch_rows: int, digest: "hashlib._Hash"
+) -> Iterator[list[tuple[object, ...]]]:
+    """The rows in portions that are bounded by their number and their size."""
+    held: list[tuple[object, ...]] = []
+    size = 0
+    while piece := [tuple(row) for row in answer.fetchmany(min(_PIECE_ROWS, fetch_rows))]:
+        held += piece
+        size += _take(digest, piece)
+        if len(held) + _PIECE_ROWS > fetch_rows or size >= _BATCH_BYTES:
+            yield held
+            held, size = [], 0
+    if held:
+        yield held
+
+
+def _take(digest: "hashlib._Hash", rows: Sequence[tuple[object, ...]]) -> int:
+    """Adds rows to the fingerprint, and tells their size in bytes."""
     try:
-        digest.update(msgspec.msgpack.encode(rows, enc_hook=repr, order="sorted"))
+        encoded = msgspec.msgpack.encode(rows, enc_hook=repr, order="sorted")
     except OverflowError:  # an integer beyond 64 bits
-        digest.update(repr(rows).encode())
+        encoded = repr(rows).encode()
+    digest.update(encoded)
+    return len(encoded)
 
 
 def _write(batch: RawBatch, folder: Path, number: int) -> None:
-    batch.frame.write_ipc(_path(folder, number), compression="lz4")
+    assert batch.numbers is not None
+    batch.frame.write_ipc(folder / f"{number:06}.arrow", compression="lz4")
+    batch.numbers.to_frame("number").write_ipc(folder / f"{number:06}.numbers", compression="lz4")
+    batch.unreadable.write_ipc(folder / f"{number:06}.unreadable", compression="lz4")
     (folder / f"{number:06}.json").write_text(json.dumps({name: [*more] for name, more in batch.variants.items()}))
 
 
-def _path(folder: Path, number: int) -> Path:
-    return folder / f"{number:06}.arrow"
-
-
-def renamed(batch: RawBatch, columns: dict[str, str]) -> RawBatch:
-    """The batch with its columns named as in the model; `columns`: model name → the query's."""
-    names = {given: model for model, given in columns.items() if given in batch.frame.columns}
-    variants = {names.get(name, name): further for name, further in batch.variants.items()}
-    return replace(batch, frame=batch.frame.rename(names), variants=variants)
+def _read(folder: Path, number: int, origin: str) -> RawBatch:
+    frame, numbers, unreadable = (
+        pl.read_ipc(folder / f"{number:06}.{part}") for part in ("arrow", "numbers", "unreadable")
+    )
+    variants = json.loads((folder / f"{number:06}.json").read_text())
+    further = {name: tuple(names) for name, names in variants.items()}
+    return RawBatch(frame, unreadable, origin, numbers["number"], further)

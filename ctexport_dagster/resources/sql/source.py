@@ -1,23 +1,30 @@
-"""A database as an opened source: one connection, one query and one transaction a partition."""
+"""A database as an opened source: one connection, one query and one transaction for each partition."""
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, TextClause, create_engine, text
-from sqlalchemy.engine import Engine, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+import polars as pl
+from sqlalchemy import TextClause, text
 
-from ctexport_dagster.core.errors import ConfigurationError, Mistake, SourceUnreadable
+from ctexport_dagster.core.datasets.source import DatasetInput, Span
+from ctexport_dagster.core.errors import ConfigurationError, SourceMissing, SourceUnreadable
+from ctexport_dagster.core.events.source import EventInput
 from ctexport_dagster.core.interval import Interval
-from ctexport_dagster.core.source import ProfileInput
-from ctexport_dagster.resources.sql.declaration import SqlSource
-from ctexport_dagster.resources.sql.extract import Extract, extracted, renamed
+from ctexport_dagster.core.source import ProfileInput, RawBatch
+from ctexport_dagster.resources.files.event_model import event_batches
+from ctexport_dagster.resources.model_columns import first_twice, model_names, renamed
+from ctexport_dagster.resources.sql.connection import Access
+from ctexport_dagster.resources.sql.cursors import CursorQuery
+from ctexport_dagster.resources.sql.declaration import SqlDataset, SqlSource
+from ctexport_dagster.resources.sql.extract import Extract, extracted
 
 _READING = 1
 """Raise it when the same rows come to be read differently: it stands in the fingerprint."""
+_SHAPE = {"columns", "types", "timezone", "mode"}
 
 
 @dataclass(frozen=True)
@@ -32,101 +39,133 @@ class Database:
 
         Raises:
             SourceUnreadable: the database can't be reached, refuses the query, or gives no column for the clevertapId.
+            SourceMissing: no query of profiles is declared.
         """
         declared = self.declaration
         attempted = f"Querying the profiles of {declared.name} for {partition}"
+        query = _declared(declared.profiles, "profiles", attempted)
         id_column = declared.columns.get("clevertapId", "clevertapId")
-        with self._answering(attempted) as connection:
+        with self._access.connected(attempted) as connection:
             quoted = connection.dialect.identifier_preparer.quote(id_column)
-            ordered = text(f"SELECT * FROM ({declared.profiles}) AS given ORDER BY {quoted}")  # noqa: S608 (declared)
-            extract = extracted(connection, _bound(ordered, partition, window), declared.fetch_rows, "the query")
+            ordered = text(f"SELECT * FROM ({query}) AS given ORDER BY {quoted}")  # noqa: S608 (declared)
+            bound = _bound(ordered, partition, window)
+            extract = extracted(connection, bound, declared.fetch_rows, "the query", attempted)
         if id_column not in extract.names:  # SQLite orders by a text of that name without a word
             what = f"the query gives no column {id_column!r} for the clevertapId"
             raise SourceUnreadable(attempted, what, "Select it, or name the right one under `columns:`.")
-        _refuse_clashes(extract, declared, attempted)
         columns = dict(declared.columns)
+        names = model_names(extract.names, columns)
+        _refuse_clashes(names, attempted)
         return ProfileInput(
             fingerprint=self._fingerprint(extract),
             places=(f"the query of {declared.name}",),
             batches=lambda: (renamed(batch, columns) for batch in extract.batches()),
             row_estimate=extract.row_count,
-            present=tuple(_model_names(extract, declared)),
+            present=names,
         )
 
-    def check(self) -> str | None:
-        """Why nothing could be read now, in a sentence; None where the database answers."""
+    def events(self, partition: str, window: Interval) -> EventInput:
+        """The answer to the query of events for one partition, read now.
+
+        Raises:
+            SourceUnreadable: as `profiles`.
+            SourceMissing: no query of events is declared.
+        """
+        declared = self.declaration
+        attempted = f"Querying the events of {declared.name} for {partition}"
+        query = text(_declared(declared.events, "events", attempted))
+        with self._access.connected(attempted, exactly=True) as connection:
+            bound = _bound(query, partition, window)
+            extract = extracted(connection, bound, declared.fetch_rows, "the query of events", attempted)
+        return EventInput(
+            fingerprint=self._fingerprint(extract),
+            places=(f"the query of events of {declared.name}",),
+            batches=lambda: event_batches(map(_in_one_type, extract.batches()), declared, None),
+            row_estimate=extract.row_count,
+        )
+
+    def dataset(self, name: str, span: Span) -> DatasetInput:
+        """One partition of a dataset: the answer to its query, or the rows of it that came since the one before.
+
+        Raises:
+            SourceUnreadable: as `profiles`; or the cursor can't tell what is new.
+            SourceMissing: no such dataset is declared.
+        """
+        attempted = f"Querying {name} of {self.declaration.name} for {span.partition}"
+        declared = self.declaration.datasets.get(name)
+        if declared is None:
+            raise SourceMissing(attempted, "its declaration names no such dataset", "Add it to `datasets:`.")
+        extract, upto = self._dataset_rows(declared, name, span, attempted)
+        return DatasetInput(
+            fingerprint=self._fingerprint(extract, json.dumps([span.since, upto])),
+            places=(f"the query of {name}",),
+            batches=extract.batches,
+            row_estimate=extract.row_count,
+            upto=upto,
+        )
+
+    def check(self) -> tuple[str, ...]:
+        """Why nothing could be read now, in sentences; none where the database answers."""
         try:
-            with self._answering("Connecting") as connection:
+            with self._access.connected("Connecting") as connection:
                 connection.execute(text("SELECT 1"))
         except (SourceUnreadable, ConfigurationError) as problem:
-            return str(problem)
-        return None
+            return (str(problem),)
+        return ()
 
-    @contextmanager
-    def _answering(self, attempted: str) -> Iterator[Connection]:
-        """A connection; what goes wrong is told without the URL, the query's values or the database's own words."""
-        engine = self._engine()
-        try:
-            with engine.connect() as connection:
-                yield connection
-        except DBAPIError as problem:
-            raise SourceUnreadable(attempted, _told(problem), _next_step(problem)) from None
-        except SQLAlchemyError as problem:
-            what = f"the query can't be run ({type(problem).__name__})"
-            raise SourceUnreadable(attempted, what, "Compare the query with the database's tables.") from None
-        finally:
-            engine.dispose()
+    def _dataset_rows(self, declared: SqlDataset, name: str, span: Span, attempted: str) -> tuple[Extract, str | None]:
+        fetch_rows, origin = self.declaration.fetch_rows, f"the query of {name}"
+        with self._access.connected(attempted, exactly=True) as connection:
+            if declared.cursor is None:
+                query = _bound(text(declared.query), span.partition, span.window)
+                return extracted(connection, query, fetch_rows, origin, attempted, typed=True), None
+            zone = ZoneInfo(self.declaration.timezone)
+            given = _given(span.partition, span.window)
+            asked = CursorQuery(declared.query, declared.cursor, given, zone, attempted)
+            bounds, is_naive = asked.captured(connection, span)
+            query = asked.rows(connection, bounds, is_naive=is_naive)
+            extract = extracted(connection, query, fetch_rows, origin, attempted, typed=True)
+        return extract, bounds.upto.model_dump_json()
 
-    def _engine(self) -> Engine:
-        place = f"resources/{self.declaration.name}.yaml"
-        url = self.declaration.url.resolve(self.environment)
-        try:
-            return create_engine(make_url(url), pool_size=1, max_overflow=0, hide_parameters=True)
-        except NoSuchModuleError:
-            message = "names a database that SQLAlchemy doesn't know; write it as postgresql+psycopg://…"
-        except ModuleNotFoundError as problem:
-            message = (
-                f'needs the driver {problem.name}: run pip install "ctexport-dagster[sql]", or install that driver'
-            )
-        except (ArgumentError, ValueError):
-            message = (
-                f"{self.declaration.url.env} holds no URL of a database; write postgresql+psycopg://user:…@host/db"
-            )
-        raise ConfigurationError([Mistake(place, 0, "url", message)]) from None
+    @property
+    def _access(self) -> Access:
+        return Access(self.declaration.name, self.declaration.url, self.environment)
 
-    def _fingerprint(self, extract: Extract) -> str:
-        shape = self.declaration.model_dump(mode="json", include={"columns", "types", "timezone", "mode"})
-        return hashlib.sha256(json.dumps([_READING, extract.fingerprint, shape], sort_keys=True).encode()).hexdigest()
+    def _fingerprint(self, extract: Extract, *further: str) -> str:
+        shape = self.declaration.model_dump(mode="json", include=_SHAPE)
+        told = [_READING, extract.fingerprint, shape, *further]
+        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+
+def _declared(query: str | None, content: str, attempted: str) -> str:
+    if query is None:
+        raise SourceMissing(attempted, "its declaration has no query of them", f"Add `{content}:` to it.")
+    return query
+
+
+def _given(partition: str, window: Interval) -> dict[str, str | datetime]:
+    return {"start": window.start, "end": window.end, "partition": partition}
 
 
 def _bound(query: TextClause, partition: str, window: Interval) -> TextClause:
-    given = {"start": window.start, "end": window.end, "partition": partition}
+    given = _given(partition, window)
     return query.bindparams(**{name: given[name] for name in query.compile().params})
 
 
-def _model_names(extract: Extract, declared: SqlSource) -> list[str]:
-    models = {given: model for model, given in declared.columns.items()}
-    return [models.get(name, name) for name in extract.names]
+def _in_one_type(batch: RawBatch) -> RawBatch:
+    """A batch of events: a column with values of several types (SQLite) becomes text, each value spelt out."""
+    texts = [_spelt_out(batch.frame, name, further) for name, further in batch.variants.items()]
+    further = [name for names in batch.variants.values() for name in names]
+    return replace(batch, frame=batch.frame.with_columns(texts).drop(further), variants={})
 
 
-def _refuse_clashes(extract: Extract, declared: SqlSource, attempted: str) -> None:
-    """Two columns of one name, of the query's own or by `columns:`, would lose one of them."""
-    names = _model_names(extract, declared)
-    twice = next((name for place, name in enumerate(names) if name in names[:place]), None)
+def _spelt_out(frame: pl.DataFrame, name: str, further: tuple[str, ...]) -> pl.Series:
+    return frame.select(pl.coalesce(pl.col(column).cast(pl.String) for column in (name, *further)).alias(name))[name]
+
+
+def _refuse_clashes(names: tuple[str, ...], attempted: str) -> None:
+    """Two columns that get one name by `columns:` would lose one of them."""
+    twice = first_twice(names)
     if twice:
         what = f"two columns of the query are called {twice}"
         raise SourceUnreadable(attempted, what, "Give one of them another name with AS, or mend `columns:`.")
-
-
-def _told(problem: DBAPIError) -> str:
-    code = getattr(problem.orig, "sqlstate", None) or getattr(problem.orig, "pgcode", None)
-    name = type(problem.orig).__name__
-    return f"the database answered with {name}{f' ({code})' if code else ''}"
-
-
-def _next_step(problem: DBAPIError) -> str:
-    if problem.connection_invalidated or type(problem.orig).__name__ == "OperationalError":
-        return (
-            "Check that the database is up, and the host, user and password in the URL; then run the partition again."
-        )
-    return "Run the query by hand in the database: its own message says what is wrong with it."

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from ctexport_dagster.core.events.export import EventExport
 from ctexport_dagster.core.events.naming import event_naming, event_paths
 from ctexport_dagster.core.interval import Cadence, Interval
-from ctexport_dagster.core.naming import FileOfEvent, NamingMistake, run_names
+from ctexport_dagster.core.naming import NamingMistake
+from ctexport_dagster.core.run_names import FileOfEvent, run_names
 
 CADENCE = Cadence(ZoneInfo("UTC"), 24, date(2026, 11, 1), None)
 WINDOW = Interval(datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 11, 2, tzinfo=UTC))

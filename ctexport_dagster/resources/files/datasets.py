@@ -1,0 +1,153 @@
+"""Tables in files: which files, or which of their rows, belong to a partition.
+
+path with {{Partition}}     the partition's own files
+holds: all                  all files as they are now
+cursor                      the rows of all files whose cursor lies beyond the partition before
+else                        the files that weren't there at the partition before (arrival.py)
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, Self, assert_never
+from zoneinfo import ZoneInfo
+
+from pydantic import field_validator, model_validator
+
+from ctexport_dagster.core.datasets.declared import DeclaredDataset
+from ctexport_dagster.core.datasets.source import DatasetInput, RawRows, Span
+from ctexport_dagster.core.errors import SourceMissing
+from ctexport_dagster.core.source import SourceDeclaration
+from ctexport_dagster.resources.files.arrival import Seen, arrivals, arrivals_again
+from ctexport_dagster.resources.files.cursor_rows import CursorRows
+from ctexport_dagster.resources.files.found import Found, FoundFile, Place
+from ctexport_dagster.resources.files.kept_rows import kept
+from ctexport_dagster.resources.files.ndjson_types import typed_ndjson_batches
+from ctexport_dagster.resources.files.parquet_types import typed_parquet_batches
+from ctexport_dagster.resources.files.templates import (
+    FileFormat,
+    checked_dataset_template,
+    format_of,
+    names_the_partition,
+)
+from ctexport_dagster.resources.files.text_columns import text_batches
+
+_READING = 1
+"""Raise it when the same files come to be read differently: it stands in the fingerprint."""
+_ROW_BYTES = 200
+
+
+class FilesDataset(DeclaredDataset):
+    """A table in files."""
+
+    path: str
+    """Relative to the home, or a bucket's URL; with {{Partition}} each partition has files of its own."""
+    format: Literal["auto", FileFormat] = "auto"
+    """`auto`: by the file's extension, `.gz` aside."""
+
+    @field_validator("path")
+    @classmethod
+    def _knows_its_variables(cls, path: str) -> str:
+        return checked_dataset_template(path)
+
+    @model_validator(mode="after")
+    def _says_once_what_is_new(self) -> Self:
+        if self.cursor and names_the_partition(self.path):
+            raise ValueError("`cursor` and {{Partition}} both say which rows are new: leave one of them out")
+        return self
+
+    @property
+    def is_chained(self) -> bool:
+        return self.holds == "added" and not names_the_partition(self.path)
+
+
+@dataclass(frozen=True)
+class FileTable:
+    """One declared dataset of a source of files."""
+
+    source: SourceDeclaration
+    name: str
+    declared: FilesDataset
+    place: Place
+
+    def input(self, span: Span) -> DatasetInput:
+        """One partition.
+
+        Raises:
+            SourceMissing: no file matches the path, and none ever did; or one of a partition read before is gone.
+            SourceUnreadable: a file can't be read or its format told; or its new rows can't be told from older ones.
+        """
+        attempted = f"Looking for the dataset {self.name} of {self.source.name} for {span.partition}"
+        found = self.place.find(self.declared.path, span.partition)
+        if not found.files and not (self.declared.is_chained and (span.since or span.upto)):
+            raise self._missing(found, attempted)
+        if not self.declared.is_chained:
+            return self._of(found.files, [(file.name, file.content()) for file in found.files], None)
+        if self.declared.cursor:
+            return self._by_cursor(found.files, span, attempted)
+        since = Seen.remembered(span.since)
+        if span.upto:
+            come = arrivals_again(found.files, since, Seen.remembered(span.upto), attempted)
+        else:
+            come = arrivals(found.files, since, attempted)
+        return self._of(come.files, come.contents, come.seen.written())
+
+    def _of(self, files: Sequence[FoundFile], contents: Sequence[tuple[str, str]], upto: str | None) -> DatasetInput:
+        """All rows of some files."""
+        reading = self._reading(files)
+        return DatasetInput(
+            fingerprint=self._fingerprint(contents),
+            places=tuple(file.name for file in files),
+            batches=reading.batches,
+            row_estimate=sum(file.row_estimate(kind, _ROW_BYTES) for file, kind in reading.files),
+            upto=upto,
+        )
+
+    def _by_cursor(self, files: Sequence[FoundFile], span: Span, attempted: str) -> DatasetInput:
+        """The span's rows, read now."""
+        rows = CursorRows(self.declared, span, ZoneInfo(self.source.timezone), attempted)
+        found = kept(rows.picked(self._reading(files).batches()))
+        return DatasetInput(
+            fingerprint=self._fingerprint(found.fingerprint),
+            places=tuple(file.name for file in files),
+            batches=found.batches,
+            row_estimate=found.row_count,
+            upto=rows.upto.model_dump_json(),
+        )
+
+    def _reading(self, files: Sequence[FoundFile]) -> "_Reading":
+        declared = self.declared.format
+        kinds: list[FileFormat] = [
+            format_of(file.name, self.source.name) if declared == "auto" else declared for file in files
+        ]
+        return _Reading(list(zip(files, kinds, strict=True)))
+
+    def _fingerprint(self, contents: Sequence[tuple[str, str]] | str) -> str:
+        shape = self.declared.model_dump(mode="json", include={"format", "types", "holds", "cursor"})
+        told = [_READING, contents, shape, self.source.timezone]
+        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+    def _missing(self, found: Found, attempted: str) -> SourceMissing:
+        step = f"Put its files there, or mend `path` of the dataset {self.name} in the source's declaration."
+        return SourceMissing(attempted, f"no file matches {found.pattern}", step)
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """Some files with their formats."""
+
+    files: list[tuple[FoundFile, FileFormat]]
+
+    def batches(self) -> Iterator[RawRows]:
+        for file, kind in self.files:
+            with file.here() as path:
+                match kind:
+                    case "parquet":
+                        yield from typed_parquet_batches(path, file.name)
+                    case "csv":
+                        yield from text_batches(path, file.name)
+                    case "ndjson":
+                        yield from typed_ndjson_batches(path, file.name)
+                    case _:
+                        assert_never(kind)

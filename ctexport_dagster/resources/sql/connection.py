@@ -1,0 +1,92 @@
+"""Connections to the database of one declaration: read only, in one transaction, told apart from its secrets.
+
+What goes wrong is told without the URL, the query's values or the database's own words.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection, create_engine
+from sqlalchemy.engine import Engine, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+
+from ctexport_dagster.core.errors import ConfigurationError, Mistake, SourceUnreadable
+from ctexport_dagster.core.secret import Secret
+from ctexport_dagster.resources.sql.postgres_types import speak_exactly
+
+
+@dataclass(frozen=True)
+class Access:
+    """How the database of one source is reached; its repr shows no secret."""
+
+    source: str
+    url: Secret
+    environment: Mapping[str, str] = field(repr=False)
+
+    @contextmanager
+    def connected(self, attempted: str, *, exactly: bool = False) -> Iterator[Connection]:
+        """A connection in a transaction that sees one state of the database, and can't change it.
+
+        `exactly`: JSON and intervals come as their texts, so that no digit is lost (PostgreSQL).
+
+        Raises:
+            SourceUnreadable: the database can't be reached, or refuses what it is asked.
+            ConfigurationError: the URL means no database, or its driver isn't installed.
+        """
+        engine = self._engine()
+        try:
+            with engine.connect() as connection:
+                _hold_still(connection)
+                if exactly:
+                    speak_exactly(connection)
+                yield connection
+        except DBAPIError as problem:
+            raise SourceUnreadable(attempted, _told(problem), _next_step(problem)) from None
+        except SQLAlchemyError as problem:
+            what = f"the query can't be run ({type(problem).__name__})"
+            raise SourceUnreadable(attempted, what, "Compare the query with the database's tables.") from None
+        finally:
+            engine.dispose()
+
+    def _engine(self) -> Engine:
+        url = self.url.resolve(self.environment)
+        try:
+            return create_engine(make_url(url), pool_size=1, max_overflow=0, hide_parameters=True)
+        except NoSuchModuleError:
+            message = "names a database that SQLAlchemy doesn't know; write it as postgresql+psycopg://…"
+        except ModuleNotFoundError as problem:
+            message = (
+                f'needs the driver {problem.name}: run pip install "ctexport-dagster[sql]", or install that driver'
+            )
+        except (ArgumentError, ValueError):
+            message = f"{self.url.env} holds no URL of a database; write postgresql+psycopg://user:…@host/db"
+        raise ConfigurationError([Mistake(f"resources/{self.source}.yaml", 0, "url", message)]) from None
+
+
+def _hold_still(connection: Connection) -> None:
+    """All that is asked sees the database as it was when first asked; a query that writes is refused."""
+    match connection.dialect.name:
+        case "postgresql":
+            connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        case "sqlite":
+            connection.exec_driver_sql("PRAGMA query_only = ON")
+            connection.exec_driver_sql("BEGIN")  # its driver begins a transaction for writing statements alone
+        case _:
+            pass
+
+
+def _told(problem: DBAPIError) -> str:
+    names = ("sqlstate", "pgcode", "sqlite_errorname")
+    code = next((code for name in names if (code := getattr(problem.orig, name, None))), None)
+    name = type(problem.orig).__name__
+    return f"the database answered with {name}{f' ({code})' if code else ''}"
+
+
+def _next_step(problem: DBAPIError) -> str:
+    is_the_query = getattr(problem.orig, "sqlite_errorname", None) == "SQLITE_ERROR"
+    if not is_the_query and (problem.connection_invalidated or type(problem.orig).__name__ == "OperationalError"):
+        return (
+            "Check that the database is up, and the host, user and password in the URL; then run the partition again."
+        )
+    return "Run the query by hand in the database: its own message says what is wrong with it."
