@@ -52,7 +52,10 @@ def build_definitions(
     held = settings or Settings()
     is_final = held.guards.exports_are_final
     usage_at = usage_of(workshop.folders, held.entitlement)
-    lines = [open_line(export, sources[export.source], workshop.folders, is_final=is_final) for export in exports]
+    lines = [
+        open_line(export, sources[export.source], workshop.folders, is_final=is_final, beside=exports)
+        for export in exports
+    ]
     assets = [
         *(asset for source in sources.values() for asset in _source_assets(source, workshop, _owners(lines, source))),
         *(

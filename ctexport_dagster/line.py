@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Generic, TypeAlias
@@ -55,6 +55,8 @@ class Line(Generic[AnExport]):
     folders: StateFolders
     is_final: bool = False
     """Whether the home's guard refuses every edit after the first run."""
+    shared_hold: timedelta = timedelta(0)
+    """The longest that an export which needs the same rows waits for late ones: they are taken in once, for all."""
 
     @property
     def name(self) -> str:
@@ -143,10 +145,15 @@ class Line(Generic[AnExport]):
         before = cadence.before(cadence.window_from(window.start))
         return cadence.key_of(before) if before else None
 
+    @property
+    def hold(self) -> timedelta:
+        """How much later than its time a run is due, for rows that come late."""
+        return max(self.export.hold, self.shared_hold)
+
     @cached_property
     def due(self) -> DueWindows:
         """The export's windows by when their runs are due."""
-        return DueWindows(self.cadence, self.export.schedule.at, self.export.hold)
+        return DueWindows(self.cadence, self.export.schedule.at, self.hold)
 
     def is_delivered(self, window: Interval) -> bool:
         """Whether the partition of a window was delivered, in any generation."""

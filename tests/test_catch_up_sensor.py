@@ -1,6 +1,7 @@
 """What the schedules and the catch-up sensor launch, on a real home in this process."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from random import Random
@@ -21,7 +22,7 @@ from ctexport_dagster.home import DestinationDeclaration
 from ctexport_dagster.instance import open_instance
 from ctexport_dagster.resources.local import LocalDestination
 from ctexport_dagster.running.location import LOCATION
-from ctexport_dagster.running.planning import Ledger
+from ctexport_dagster.running.planning import Ledger, Planner
 from ctexport_dagster.running.requests import JOB
 from ctexport_dagster.running.switch import REPOSITORY, start, stop
 from ctexport_dagster.schedules import cron_of
@@ -160,6 +161,23 @@ def test_a_stale_partition_of_a_source_is_written_anew_though_nothing_waits_for_
     assert (request.partition_key, keys_of(request)) == (day(1), ["crm/profiles"])
     works.run(request)
     assert works.look() == []
+
+
+def test_a_stale_partition_is_left_alone_as_long_as_what_is_written_with_it_may_come_late(
+    tmp_path: Path, instance: dg.DagsterInstance
+) -> None:
+    home = home_of(tmp_path, days=2)
+    works = clockwork(home, instance)
+    works.run_until_quiet()
+    home.tell(day(0), told(7))
+    works.home.materialize(day(0), "crm/profiles")
+    hold = timedelta(hours=2)
+    line = replace(works.home.line, shared_hold=hold)
+    end = line.source.cadence.window_of(day(1)).end
+    early, late = (Planner(instance, now).mend(line) for now in (end + hold - timedelta(seconds=1), LATER))
+    assert early is None
+    assert late is not None
+    assert late.partition.end == end
 
 
 @pytest.mark.req("P24")

@@ -1,7 +1,7 @@
 """Flows of datasets as Dagster runs them: assets, checks, what they tell, and what the sensors launch."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -140,3 +140,24 @@ def test_the_seven_newest_whole_tables_are_kept_and_a_flow_far_behind_takes_olde
     Clockwork(on_dagster(home, instance, line)).run_until_quiet()
     assert home.numbers(line, "products", days[0]) == [0, 1]
     assert line.undelivered(datetime(2026, 11, 10, tzinfo=UTC)) == []
+
+
+@pytest.mark.req("A3")
+def test_rows_that_one_flow_allows_to_be_late_are_not_taken_in_early_for_another(
+    tmp_path: Path, instance: dg.DagsterInstance
+) -> None:
+    home = told(tmp_path)
+    patient = home.line("orders", name="patient", allowed_lateness="2h", files={"name": "patient"})
+    hasty = home.line("orders", name="hasty", files={"name": "hasty"})
+    end = home.source.cadence.window_of(DAYS[0]).end
+
+    def launched(after: timedelta) -> list[str]:
+        return Clockwork(on_dagster(home, instance, hasty, patient, now=end + after)).run_until_quiet()
+
+    assert launched(timedelta(hours=1, minutes=59)) == []
+    home.tell("orders", DAYS[0], numbered(0, 12))
+    assert launched(timedelta(hours=2)) != []
+    for flow in (patient, hasty):
+        assert flow.is_delivered(flow.window(DAYS[0]))
+        delivered = open_delivery(home.root / "exports" / "flow", export=flow.name, dataset="orders").partition(DAYS[0])
+        assert [row["number"] for row in delivered.records()] == list(range(12))

@@ -6,10 +6,14 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from dataset_home import DatasetHome, numbered
 from line_fakes import Given, TinyHome
 
+from ctexport_dagster.assets import checks
 from ctexport_dagster.core.delivery.record import latest_manifest
 from ctexport_dagster.core.entitlement import Entitlement
+from ctexport_dagster.core.manifest import Manifest
+from ctexport_dagster.dataset_line import DatasetLine
 from ctexport_dagster.volumes import delivered_bytes, nothing_is_counted, usage_of
 
 DAYS = ("2026-11-18", "2026-11-19")
@@ -34,6 +38,15 @@ def deliver(home: TinyHome, export: str, day: str, *, at: datetime) -> int:
 
 def record_of(home: TinyHome, export: str, day: str) -> Path:
     return home.folders.deliveries(export) / day
+
+
+def flow_of(root: Path) -> tuple[DatasetHome, DatasetLine]:
+    """A flow of two datasets, of which the lake has a day."""
+    home = DatasetHome.at(root, orders={}, carts={})
+    line = home.line("orders", "carts")
+    for dataset in line.inputs:
+        home.take_in(dataset, "2026-11-01", numbered(0, 3))
+    return home, line
 
 
 def date(path: Path, at: datetime) -> None:
@@ -81,8 +94,59 @@ def test_a_partition_is_read_again_only_where_its_folder_has_changed(tiny_home: 
     (record / "manifest-g1.json").write_text("nothing")
     assert delivered_bytes(tiny_home.folders, 2020) == {"daily": size}
     date(record, datetime(2021, 1, 1, tzinfo=UTC))
-    with pytest.raises(ValueError, match="not a manifest"):
-        delivered_bytes(tiny_home.folders, 2020)
+    assert delivered_bytes(tiny_home.folders, 2020) == {}
+
+
+def test_a_manifest_that_cannot_be_read_is_told_and_counts_once_it_can_be(tiny_home: TinyHome) -> None:
+    tell(tiny_home, DAYS[0])
+    size = deliver(tiny_home, "daily", DAYS[0], at=LONG_AGO)
+    path = record_of(tiny_home, "daily", DAYS[0]) / "manifest-g1.json"
+    text = path.read_text()
+    path.write_text("nothing")
+    date(path.parent, LONG_AGO)
+    usage_at = usage_of(tiny_home.folders, Entitlement(add_ons={"extra": size * 2}))
+    unread = usage_at(LONG_AGO)
+    assert unread
+    (result,) = checks.of_usage(unread, "daily")
+    assert (unread.by_export, unread.uncounted, result.passed) == ({}, 1, False)
+    assert "manifests that can't be read and aren't counted: 1" in (result.description or "")
+    path.write_text(text)
+    date(path, LONG_AGO)
+    read = usage_at(LONG_AGO)
+    assert read
+    assert (read.by_export, read.uncounted, checks.of_usage(read, "daily")[0].passed) == ({"daily": size}, 0, True)
+
+
+@pytest.mark.req("A11")
+def test_of_a_flow_every_delivery_of_a_dataset_counts_once_even_before_all_are_delivered(tmp_path: Path) -> None:
+    home, line = flow_of(tmp_path)
+    first = home.run(line, "2026-11-01")
+    (line.record("2026-11-01") / "manifest-g1.json").unlink()
+    bytes_ = {name: outcome.manifest.bytes for name, outcome in first.items()}
+    year = datetime.now(UTC).year
+    assert delivered_bytes(home.folders, year) == {"flow": sum(bytes_.values())}
+    home.take_in("orders", "2026-11-01", numbered(0, 400))
+    second = home.run(line, "2026-11-01")
+    assert line.is_delivered(line.window("2026-11-01"))
+    again = second["orders"].manifest.bytes
+    assert again != bytes_["orders"]
+    assert delivered_bytes(home.folders, year) == {"flow": sum(bytes_.values()) + again}
+
+
+@pytest.mark.req("A11")
+def test_a_delivery_of_one_dataset_is_counted_by_the_look_after_it(tmp_path: Path) -> None:
+    home, line = flow_of(tmp_path)
+    sizes = sum(outcome.manifest.bytes for outcome in home.run(line, "2026-11-01").values())
+    record = line.record("2026-11-01")
+    for folder in (record, record / "orders", record / "carts"):
+        date(folder, LONG_AGO)
+    year = datetime.now(UTC).year
+    assert delivered_bytes(home.folders, year) == {"flow": sizes}
+    assert home.folders.volumes("flow").exists()
+    again = (record / "carts" / "manifest-g1.json").read_text()
+    (record / "carts" / "manifest-g2.json").write_text(again)
+    date(record, LONG_AGO)
+    assert delivered_bytes(home.folders, year) == {"flow": sizes + Manifest.from_json(again).bytes}
 
 
 def test_what_another_version_remembered_is_read_anew(tiny_home: TinyHome) -> None:

@@ -209,10 +209,9 @@ def of_usage(found: Usage | None, export: str) -> list[dg.AssetCheckResult]:
         return []
     counts = {"allowed bytes": found.allowed_bytes, "used bytes": found.used_bytes}
     told = of_counts({**counts, f"used bytes by {export}": found.by_export.get(export, 0)})
-    is_usual = found.level == "usual"
-    return [
-        _result("year_is_within_entitlement", passed=is_usual, warns=True, metadata=told, description=found.warning)
-    ]
+    is_usual = found.level == "usual" and not found.uncounted
+    description = found.warning or (str(found) if found.uncounted else None)
+    return [_result("year_is_within_entitlement", passed=is_usual, warns=True, metadata=told, description=description)]
 
 
 def _result(

@@ -15,7 +15,10 @@ def usage_here(home: Home, now: datetime) -> Usage | None:
 
 
 def usage_json(usage: Usage | None) -> Mapping[str, object] | None:
-    """The same for machines, volumes in bytes; `level` is near from 80 % on, and over beyond 100 %."""
+    """The same for machines, volumes in bytes; `level` is near from 80 % on, and over beyond 100 %.
+
+    `uncounted_manifests`: how many couldn't be read, so that the figures lack what they tell.
+    """
     if usage is None:
         return None
     return {
@@ -25,6 +28,7 @@ def usage_json(usage: Usage | None) -> Mapping[str, object] | None:
         "percent": usage.percent,
         "level": usage.level,
         "by_export": dict(usage.largest_first),
+        "uncounted_manifests": usage.uncounted,
     }
 
 

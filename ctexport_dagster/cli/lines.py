@@ -45,7 +45,8 @@ def lines_of(home: Home) -> list[Line]:
 def _line(home: Home, name: str) -> Line:
     export = home.exports[name]
     is_final = home.settings.guards.exports_are_final
-    return open_line(export, home.sources[export.source], StateFolders(home.state), is_final=is_final)
+    folders, beside = StateFolders(home.state), home.exports.values()
+    return open_line(export, home.sources[export.source], folders, is_final=is_final, beside=beside)
 
 
 def window_of(line: Line, key: str) -> Interval:

@@ -62,6 +62,8 @@ class Usage:
     year: int
     allowed_bytes: int
     by_export: Mapping[str, int]
+    uncounted: int = 0
+    """How many manifests couldn't be read, so that what they tell isn't in these figures."""
 
     @property
     def used_bytes(self) -> int:
@@ -100,6 +102,7 @@ class Usage:
         return (
             f"{readable_size(self.used_bytes)} of {readable_size(self.allowed_bytes)} exported in {self.year}"
             f" ({self.percent} %)"
+            + (f"; manifests that can't be read and aren't counted: {self.uncounted}" if self.uncounted else "")
         )
 
     @property

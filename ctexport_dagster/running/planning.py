@@ -86,6 +86,8 @@ class Planner:
         if not stale:
             return None
         source, tile = line.source.name, line.source.cadence.window_of(stale[0])
+        if self.now < tile.end + line.hold:  # what else the run takes in may still come late
+            return None
         tried = self._ingested(line, tile)
         if self._is_open(line, tile) or patience(tried, now=self.now):
             return None

@@ -9,12 +9,13 @@ import polars as pl
 from ctexport_dagster.core.datasets.age import age_column, ageless_warnings
 from ctexport_dagster.core.datasets.columns import dataset_columns
 from ctexport_dagster.core.datasets.source import DatasetSource, Span
-from ctexport_dagster.core.errors import LakeError
+from ctexport_dagster.core.errors import LakeError, PartitionMissing
 from ctexport_dagster.core.interval import Interval
 from ctexport_dagster.core.kinds import naming_of
 from ctexport_dagster.core.manifest import ManifestColumn, Mode
 from ctexport_dagster.core.run_names import run_names
 from ctexport_dagster.dataset_line import DatasetLine
+from ctexport_dagster.lake.datasets.chain import span_of
 from ctexport_dagster.stages.dataset_chunks import choose
 from ctexport_dagster.stages.preview import PREVIEW_RUN, Origin
 
@@ -107,10 +108,10 @@ def _from_source(line: DatasetLine, source: object, partition: str, dataset: str
     if not isinstance(source, DatasetSource):
         return
     last, cadence = line.source_partitions(line.window(partition))[-1], line.source.cadence
-    window = cadence.window_of(last)
-    before = cadence.before(window)
-    since = next(
-        (record.upto for record in line.dataset_lake(dataset).view().records() if before == record.window), None
-    )
-    given = source.dataset(dataset, Span(last, window, since))
+    window, view = cadence.window_of(last), line.dataset_lake(dataset).view()
+    try:
+        span = span_of(view, line.declared(dataset), cadence, window)
+    except PartitionMissing:  # the rows that a run takes in first aren't told from the partition's own
+        span = Span(last, window, None)
+    given = source.dataset(dataset, span)
     yield from (batch.frame for batch in islice(given.batches(), 1))

@@ -60,6 +60,7 @@ def test_the_list_tells_how_much_of_the_entitlement_is_used(home: Path, delivere
         "percent": 10.0,
         "level": "usual",
         "by_export": {"once": delivered},
+        "uncounted_manifests": 0,
     }
 
 

@@ -30,11 +30,18 @@ def declared(dataset: object, **settings: object) -> FilesSource:
 
 
 def opened(
-    home: Path, source: FilesSource, day: str, since: str | None = None, upto: str | None = None
+    home: Path,
+    source: FilesSource,
+    day: str,
+    since: str | None = None,
+    upto: str | None = None,
+    earlier: Sequence[str | None] = (),
 ) -> DatasetInput:
     files = source.open(Surroundings(home))
     assert isinstance(files, DatasetSource)
-    return files.dataset("orders", Span(day, source.cadence.window_of(day), since, upto))
+    return files.dataset(
+        "orders", Span(day, source.cadence.window_of(day), since, upto, lambda: [one or "" for one in earlier])
+    )
 
 
 def ids(found: DatasetInput) -> list[int]:
@@ -104,8 +111,8 @@ def test_without_a_new_file_a_partition_is_empty(tmp_path: Path) -> None:
     first = opened(tmp_path, ARRIVING, DAYS[0])
     second = opened(tmp_path, ARRIVING, DAYS[1], first.upto)
     file.unlink()
-    third = opened(tmp_path, ARRIVING, DAYS[2], second.upto)
-    assert (ids(second), ids(third), third.upto) == ([], [], first.upto)
+    third = opened(tmp_path, ARRIVING, DAYS[2], second.upto, earlier=[first.upto])
+    assert (ids(second), ids(third), third.upto) == ([], [], second.upto)
 
 
 def test_no_file_at_all_is_missing_at_first(tmp_path: Path) -> None:
@@ -119,7 +126,7 @@ def test_a_file_that_comes_back_is_not_read_twice(tmp_path: Path) -> None:
     file.unlink()
     second = opened(tmp_path, ARRIVING, DAYS[1], first.upto)
     place(tmp_path, "in/a.ndjson", [1])
-    assert ids(opened(tmp_path, ARRIVING, DAYS[2], second.upto)) == []
+    assert ids(opened(tmp_path, ARRIVING, DAYS[2], second.upto, earlier=[first.upto])) == []
 
 
 def test_a_file_that_was_only_touched_is_not_new(tmp_path: Path) -> None:
@@ -155,6 +162,24 @@ def test_a_second_reading_names_the_file_that_is_gone(tmp_path: Path) -> None:
     file.unlink()
     with pytest.raises(SourceMissing, match=r"in/a\.ndjson is gone"):
         opened(tmp_path, ARRIVING, DAYS[0], None, first.upto)
+
+
+def test_a_partition_remembers_its_own_files_alone(tmp_path: Path) -> None:
+    place(tmp_path, "in/a.ndjson", [1])
+    first = opened(tmp_path, ARRIVING, DAYS[0])
+    place(tmp_path, "in/b.ndjson", [2])
+    second = opened(tmp_path, ARRIVING, DAYS[1], first.upto)
+    place(tmp_path, "in/c.ndjson", [3])
+    third = opened(tmp_path, ARRIVING, DAYS[2], second.upto, earlier=[first.upto])
+    assert [json.loads(one.upto or "")["files"] for one in (first, second, third)] == [1, 1, 1]
+    assert ids(third) == [3]
+
+
+@pytest.mark.parametrize(("since", "upto"), [('{"version":3}', None), (None, '{"version":3}')])
+def test_what_was_read_from_something_else_is_told(tmp_path: Path, since: str | None, upto: str | None) -> None:
+    place(tmp_path, "in/a.ndjson", [1])
+    with pytest.raises(SourceUnreadable, match="read from something else than files"):
+        opened(tmp_path, ARRIVING, DAYS[1], since, upto)
 
 
 def test_what_was_seen_is_kept_in_little_room(tmp_path: Path) -> None:
@@ -202,7 +227,7 @@ def test_the_fingerprint_is_that_of_the_rows_of_the_span(tmp_path: Path) -> None
 
 
 def test_a_text_that_grows_is_a_cursor_too(tmp_path: Path) -> None:
-    source = by_cursor("key")
+    source = by_cursor("key", types={"key": "string"})
     (tmp_path / "a.csv").write_text("id,key\n1,a\n2,b\n")
     first = opened(tmp_path, source, DAYS[0])
     (tmp_path / "a.csv").write_text("id,key\n1,a\n2,b\n3,c\n")
@@ -288,7 +313,7 @@ def test_over_any_history_every_row_is_in_one_partition(
     """Each step adds rows, to new files or to one that grows; the first has one row at least."""
     home = tmp_path_factory.mktemp("shop")
     source = declared("*.ndjson") if arrives else by_cursor()
-    since: str | None = None
+    uptos = list[str | None]()
     added, read, number = list[int](), list[int](), 0
     for place_of_step, sizes in enumerate([[1], *steps]):
         for count in sizes:
@@ -297,11 +322,12 @@ def test_over_any_history_every_row_is_in_one_partition(
             added += rows
             name = f"{number}-{place_of_step}-{len(added)}-{len(list(home.iterdir()))}" if arrives else "all"
             place(home, f"{name}.ndjson", rows if arrives else added)
-        found = opened(home, source, DAYS[0], since)
-        again = opened(home, source, DAYS[0], since, found.upto)
+        since, earlier = uptos[-1] if uptos else None, uptos[:-1]
+        found = opened(home, source, DAYS[0], since, earlier=earlier)
+        again = opened(home, source, DAYS[0], since, found.upto, earlier)
         assert (ids(found), found.fingerprint) == (ids(again), again.fingerprint)
         read += ids(found)
-        since = found.upto
+        uptos.append(found.upto)
     assert sorted(read) == added
 
 

@@ -16,9 +16,9 @@ from pydantic import ValidationError
 from ctexport_dagster.core.errors import ConfigurationError
 from ctexport_dagster.core.failure import Failure
 from ctexport_dagster.core.surroundings import Surroundings
-from ctexport_dagster.resources.gcs.client import KeyCredentials
 from ctexport_dagster.resources.gcs.declaration import GcsDestination
 from ctexport_dagster.resources.gcs.errors import failure_of, says_it_exists
+from ctexport_dagster.resources.gcs.key import KeyCredentials
 from ctexport_dagster.resources.gcs.policy import condition, policy
 
 DECLARED = {"type": "gcs", "name": "acme_gcs", "bucket": "acme-exports"}

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import polars as pl
+import polars.selectors as cs
 
 from ctexport_dagster.core.datasets.declared import DeclaredDataset
 from ctexport_dagster.core.datasets.export import DatasetExport
@@ -29,7 +30,8 @@ def is_too_old(column: str, dtype: pl.DataType, oldest: datetime, zone: ZoneInfo
     if isinstance(dtype, pl.Datetime):
         own = ZoneInfo(dtype.time_zone) if dtype.time_zone else None
         bound = oldest.astimezone(own or zone).replace(tzinfo=own)
-    return (pl.col(column) < pl.lit(bound, dtype)).fill_null(value=False)
+    # By selector: pl.col reads `^at$` and `*` as patterns.
+    return (cs.by_name(column).as_expr() < pl.lit(bound, dtype)).fill_null(value=False)
 
 
 def ageless_warnings(export: DatasetExport, ageless: Iterable[str]) -> tuple[str, ...]:

@@ -104,7 +104,8 @@ class TableNormaliser:
 
     def _column(self, name: str, raw: RawRows, refusals: Refusals) -> pl.Series:
         columns = (name, *raw.variants.get(name, ()))
-        given = [(column, raw.frame[column]) for column in columns]
+        # Series methods look their own name up among columns, where `^b$` and `*` would be patterns.
+        given = [(column, raw.frame[column].alias("values")) for column in columns]
         target = self._declared.types.get(name, ValueType.UNKNOWN)
         if target != ValueType.UNKNOWN:
             self._types[name] = target.dtype

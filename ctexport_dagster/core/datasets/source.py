@@ -1,7 +1,7 @@
 """What a source of datasets must give: the rows of one partition of one table, and where the next one begins."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias, runtime_checkable
 
 from ctexport_dagster.core.interval import Interval
@@ -38,12 +38,15 @@ class Span:
 
     `since` is the `upto` of the partition before: None for the source's first one, which holds everything so far.
     `upto` is this partition's own, where it was read before: a second reading takes in the same rows and no later ones.
+    `earlier` looks up those of all partitions before that one, oldest first, for a source whose `upto` tells of one
+    partition alone; it raises PartitionMissing where one isn't in the lake, or was read in another way.
     """
 
     partition: str
     window: Interval
     since: str | None
     upto: str | None = None
+    earlier: Callable[[], Iterable[str]] = field(default=tuple, compare=False)
 
 
 @runtime_checkable

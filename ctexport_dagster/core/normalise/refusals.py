@@ -52,9 +52,16 @@ class Refusals:
 
     def _told(self, rows: pl.Series, reason: Reason, field: str, column: str) -> pl.DataFrame:
         at = rows.arg_true()
-        given = self._raw.frame[column].gather(at).to_list() if column in self._raw.frame.columns else [None] * len(at)
-        values = pl.Series([None if value is None else _shown(value) for value in given], dtype=pl.String)
+        values = pl.Series(
+            [None if value is None else _shown(value) for value in self._given(column, at)], dtype=pl.String
+        )
         return pl.DataFrame({"at": at, "reason": [reason.value] * len(at), "field": [field] * len(at), "value": values})
+
+    def _given(self, column: str, at: pl.Series) -> list[object]:
+        if column not in self._raw.frame.columns:
+            return [None] * len(at)
+        # Series methods look their own name up among columns, where `^b$` and `*` would be patterns.
+        return self._raw.frame[column].alias("value").gather(at).to_list()
 
     def _row_text(self, row: dict[str, object]) -> str:
         named = {further: name for name, columns in self._raw.variants.items() for further in columns}

@@ -54,7 +54,7 @@ def read_values(raw: pl.Series, zone: ZoneInfo) -> Reading:
     """
     if raw.null_count() == len(raw):
         return Reading(ValueType.UNKNOWN, pl.Series(raw.name, [None] * len(raw), dtype=pl.Null))
-    text, broken = as_utf8(raw)
+    text, broken = as_utf8(raw.alias("value"))  # Polars takes a name like ^a$ for a pattern
     reading = _read(text, zone)
     return Reading(reading.type, reading.values, (*refused(Reason.INVALID_TEXT, broken), *reading.refusals))
 

@@ -10,7 +10,7 @@ unsigned numbers, nanoseconds or columns of nulls, and refuses `plan` beside `Pl
 merging: a partition is replaced as a whole and never folded with others, so that a rename is all the commit it needs.
 
     <root>/<partition>.json                       its record: publishes the rows, by rename
-    <root>/<partition>-g<generation>-<attempt>/   its rows: 000000.parquet, …
+    <root>/<partition>-g<generation>-<attempt>/   its rows: 000000.parquet, …; upto: where it ends
     <root>/.<attempt>.part/                       the rows of an ingest at work
 
 Replaced rows stay for a day, for whoever is reading them.

@@ -1,11 +1,18 @@
 """Partitions that follow from one another: where each begins, by what the one before wrote down."""
 
+from collections.abc import Iterator
+from functools import partial
+
 from ctexport_dagster.core.datasets.declared import DeclaredDataset
 from ctexport_dagster.core.datasets.source import Span
 from ctexport_dagster.core.errors import PartitionMissing
 from ctexport_dagster.core.interval import Cadence, Interval
-from ctexport_dagster.lake.datasets.record import DatasetRecord
 from ctexport_dagster.lake.datasets.view import DatasetView
+
+_AFTER_AN_EDIT = (
+    " It may take in other rows than before, which flows that delivered it don't send: run their next partition with"
+    " `--full`. Or declare the table as another dataset, which begins with everything."
+)
 
 
 def span_of(view: DatasetView, declared: DeclaredDataset, cadence: Cadence, window: Interval) -> Span:
@@ -19,13 +26,13 @@ def span_of(view: DatasetView, declared: DeclaredDataset, cadence: Cadence, wind
     partition = cadence.key_of(window)
     if declared.is_chained and declared.holds == "added":
         check_before(view, declared, cadence, window)
-    before = _before(view, cadence, window)
-    own = view.find(partition)
+    previous = cadence.before(window)
     return Span(
         partition,
         window,
-        since=before.upto if before and before.cursor == declared.cursor else None,
-        upto=own.upto if own and own.cursor == declared.cursor else None,
+        since=_upto(view, declared, cadence.key_of(previous)) if previous else None,
+        upto=_upto(view, declared, partition),
+        earlier=partial(_earlier, view, declared, cadence, previous),
     )
 
 
@@ -35,16 +42,30 @@ def check_before(view: DatasetView, declared: DeclaredDataset, cadence: Cadence,
     if previous is None:
         return
     key, name = cadence.key_of(previous), view.history.name
-    found = view.find(key)
-    if found is None:
+    next_step = f"Materialize {name} for {key} first."
+    if view.find(key) is None:
         why = f"the partition before it, {key}, is not in the lake"
-    elif found.upto is None or found.cursor != declared.cursor:
+    elif _upto(view, declared, key) is None:
         why = f"the partition before it, {key}, was read in another way, so that nothing tells where it ended"
+        next_step += _AFTER_AN_EDIT
     else:
         return
-    raise PartitionMissing(f"Writing {name} of {cadence.key_of(window)}", why, f"Materialize {name} for {key} first.")
+    raise PartitionMissing(f"Writing {name} of {cadence.key_of(window)}", why, next_step)
 
 
-def _before(view: DatasetView, cadence: Cadence, window: Interval) -> DatasetRecord | None:
-    previous = cadence.before(window)
-    return view.find(cadence.key_of(previous)) if previous else None
+def _upto(view: DatasetView, declared: DeclaredDataset, key: str) -> str | None:
+    """Where a partition ended, if it was read by today's cursor."""
+    found = view.find(key)
+    return view.upto_of(found) if found and found.cursor == declared.cursor else None
+
+
+def _earlier(
+    view: DatasetView, declared: DeclaredDataset, cadence: Cadence, previous: Interval | None
+) -> Iterator[str]:
+    """Where all partitions before the previous one ended, oldest first."""
+    for tile in cadence.windows(until=previous.start) if previous else ():
+        following = cadence.window_from(tile.end)
+        check_before(view, declared, cadence, following)
+        upto = _upto(view, declared, cadence.key_of(tile))
+        assert upto is not None
+        yield upto

@@ -1,7 +1,8 @@
 """The ingest of one partition of a dataset: its input in, its rows published whole, or nothing changed at all.
 
-Order of what reaches the disk: segments in a folder of the attempt, the quarantine file, then the record that names
-them. Whatever is killed before the record's rename has no effect; `sweep` takes its files away later.
+Order of what reaches the disk: segments and where the partition ends in a folder of the attempt, the quarantine file,
+then the record that names them. Whatever is killed before the record's rename has no effect; `sweep` takes its files
+away later.
 
 The input is read once, batch by batch. It is read a second time only where a new column turns out to hold values that
 don't go together, as text formats may have them: the column is text then, from its first row on.
@@ -15,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from ctexport_dagster.core.atomic import write_bytes
 from ctexport_dagster.core.datasets.declared import DeclaredDataset
 from ctexport_dagster.core.datasets.normalise import KnownTable, TableNormaliser
 from ctexport_dagster.core.datasets.schema_text import schema_text
@@ -23,7 +25,7 @@ from ctexport_dagster.core.errors import ConcurrentWrite
 from ctexport_dagster.core.interval import Interval
 from ctexport_dagster.core.source import SourceDeclaration
 from ctexport_dagster.lake.datasets.lake import DatasetLake
-from ctexport_dagster.lake.datasets.record import DatasetRecord, DatasetTally, Segment
+from ctexport_dagster.lake.datasets.record import END, DatasetRecord, DatasetTally, Segment
 from ctexport_dagster.lake.datasets.segments import SegmentWriter
 from ctexport_dagster.lake.datasets.view import DatasetView
 from ctexport_dagster.lake.limits import check_quarantined
@@ -60,6 +62,8 @@ def ingest_dataset(
     try:
         with lake.attempt(job.attempt) as folder:
             record = job.record(_taken_in(job, folder, refused, progress), refused)
+            if job.input.upto is not None:
+                write_bytes(folder / END, job.input.upto.encode())
             job.check_unwritten()
             lake.publish(record, folder)
     except BaseException:
@@ -137,7 +141,7 @@ class _Job:
             segments=taken.segments,
             holds_all=self.declared.holds == "all",
             cursor=self.declared.cursor,
-            upto=self.input.upto,
+            has_end=self.input.upto is not None,
             quarantine=refused.publish(),
             run_id=self.run_id,
         )

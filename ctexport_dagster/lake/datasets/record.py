@@ -13,6 +13,9 @@ from ctexport_dagster.core.datasets.widening import NO_TYPE, widened
 from ctexport_dagster.core.interval import Interval
 from ctexport_dagster.lake.partition_records import PartitionRecords, digest
 
+END = "upto"
+"""The file that holds where a partition ends, as the source wrote it down for itself."""
+
 
 class _Document(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -58,8 +61,9 @@ class DatasetRecord(_Document):
     """Whether the partition has the whole table, so that younger ones stand in for it."""
     cursor: str | None
     """The column by which rows were new."""
-    upto: str | None
-    """Where the partition ends and the next one begins, as the source wrote it down for itself."""
+    has_end: bool
+    """Whether the source told where the partition ends: `DatasetView.upto_of` reads it. It stands beside the rows and
+    not in here, for it may be long, and whoever looks at the lake holds all records."""
     quarantine: str | None
     run_id: str
     is_new: bool = Field(default=True, exclude=True)
@@ -69,6 +73,11 @@ class DatasetRecord(_Document):
     def folder(self) -> str:
         """The name of the folder with its segments."""
         return f"{self.partition}-g{self.generation}-{self.attempt}"
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """What lies in that folder."""
+        return (*(segment.file for segment in self.segments), *([END] if self.has_end else []))
 
     @property
     def bytes(self) -> int:

@@ -8,7 +8,7 @@ import polars as pl
 
 from ctexport_dagster.core.datasets.widening import Contradiction, united
 from ctexport_dagster.core.errors import LakeError, PartitionMissing
-from ctexport_dagster.lake.datasets.record import DatasetHistory, DatasetRecord
+from ctexport_dagster.lake.datasets.record import END, DatasetHistory, DatasetRecord
 from ctexport_dagster.lake.datasets.segments import read_segment
 
 
@@ -54,8 +54,13 @@ class DatasetView:
             ) from None
 
     def has_rows_of(self, record: DatasetRecord) -> bool:
-        """Whether all segments of a partition are there: they go where newer partitions hold the whole table."""
-        return all((self.root / record.folder / segment.file).exists() for segment in record.segments)
+        """Whether all files of a partition are there: they go where newer partitions hold the whole table."""
+        return all((self.root / record.folder / file).exists() for file in record.files)
+
+    def upto_of(self, record: DatasetRecord) -> str | None:
+        """Where a partition ends and the next one begins; None where nothing tells."""
+        path = self.root / record.folder / END
+        return path.read_text(encoding="utf-8") if record.has_end and path.exists() else None
 
     def frames(self, partitions: Sequence[str], *, schema: pl.Schema | None = None) -> Iterator[pl.DataFrame]:
         """The rows of these partitions, by window, then as the source gave them, in frames of some 8 to 16 MB.

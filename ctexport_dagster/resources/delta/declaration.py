@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 _URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<rest>.*)", re.DOTALL)
 _SCHEMES = ("s3", "s3a", "gs", "az", "abfs", "abfss")
 _SECRET_OPTION = re.compile(
-    r"secret|password|token|sas|credential|private|access_key$|account_key|service_account_key", re.IGNORECASE
+    r"secret|password|token|sas|credential|private|access_key$|account_key|master_key$|customer_key|service_account_key",
+    re.IGNORECASE,
 )
 
 

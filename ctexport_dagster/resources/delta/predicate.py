@@ -28,9 +28,11 @@ def checked_predicate(text: str | None) -> str | None:
     if unknown:
         raise ValueError(f":{unknown[0]} is no variable of a condition: those are :start, :end, :partition")
     try:
-        pl.sql_expr(_quoted(text))
+        means_many = pl.sql_expr(_quoted(text)).meta.has_multiple_outputs()
     except PolarsError:
         raise ValueError("write a condition in SQL, as country = 'IN' AND age >= 18; it can't be read") from None
+    if means_many:
+        raise ValueError("name columns one by one; one that is called *, or as ^this$, can't stand in a condition")
     return text.strip()
 
 
@@ -58,7 +60,7 @@ class Predicate:
 
     def may_hold(self, values: Mapping[str, object], dtypes: Mapping[str, pl.DataType]) -> bool:
         """Whether it can hold for any row of a file whose rows all have these values; sure when it says no."""
-        row = pl.DataFrame([pl.Series(name, [value], dtypes[name]) for name, value in values.items()])
+        row = pl.DataFrame({name: pl.Series([value], dtype=dtypes[name]) for name, value in values.items()})
         known = {*values, *(f":{name}" for name in BINDS)}
         parts = [part for part in self._parts if set(part.meta.root_names()) <= known]
         return all(self._tried(part, row if values else pl.DataFrame({"": [None]})).item() for part in parts)

@@ -60,16 +60,16 @@ def filtered(batch: RawBatch, rows: pl.Series) -> RawBatch:
 
 def _in_the_table(batch: RawBatch, table: TableVersion, file: DataFile, id_column: str | None) -> RawBatch:
     refusals = Refusals(batch)
-    columns: list[pl.Series] = []
+    columns: dict[str, pl.Series] = {}
     for field in table.arrow:
         dtype = table.schema[field.name]
         if field.name in file.values:
             column = pl.Series([file.values[field.name]], dtype=dtype).new_from_index(0, batch.frame.height)
         elif field.name in batch.frame.columns:
-            column = _typed(batch.frame[field.name], field, dtype, refusals, table)
+            column = _typed(batch.frame[field.name].alias("value"), field, dtype, refusals, table)
         else:
             column = pl.Series([None] * batch.frame.height, dtype=dtype)
-        columns.append(column.alias(field.name))
+        columns[field.name] = column
     typed = replace(batch, frame=pl.DataFrame(columns))
     if not refusals.any:
         return typed

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 import pyarrow.parquet as pq
 from polars.exceptions import PolarsError
+from polars.selectors import by_name
 
 from ctexport_dagster.core.datasets.cursors import Bound, CursorKind, CursorSpan, CursorValue, kind_of, remembered
 from ctexport_dagster.core.datasets.source import Span
@@ -35,9 +36,10 @@ class CursorRows:
     def of(self, batch: RawBatch, id_column: str | None = None) -> RawBatch:
         """The batch's rows within the span; those without a cursor are told as unreadable: who knows when they came."""
         frame = batch.frame
-        inside = self.span.has(pl.col(self.column), frame.schema[self.column], self.zone).alias("inside")
-        rows = frame.select(pl.col(self.column), inside)["inside"]
-        missing = frame[self.column].is_null()
+        cursor = frame[self.column].alias("cursor")  # a name of its own: Polars takes some for patterns
+        inside = self.span.has(pl.col("cursor"), cursor.dtype, self.zone).alias("inside")
+        rows = cursor.to_frame().select("cursor", inside)["inside"]
+        missing = cursor.is_null()
         if not missing.any():
             return filtered(batch, rows.fill_null(value=False))
         refusals = Refusals(batch)
@@ -118,6 +120,10 @@ def cursor_rows(table: TableVersion, column: str, span: Span, zone: ZoneInfo) ->
         since, upto = remembered(span.since), remembered(span.upto)
     except ValueError:
         raise read_otherwise(table.place.attempted) from None
+    before = since if since is not None and since.value is not None else upto
+    if before is not None and before.value is not None and before.kind != kind:
+        what = f"{column} was a {before.kind} at the partition before, and is a {kind} now"
+        raise SourceUnreadable(table.place.attempted, what, "Declare it as another dataset, which begins anew.")
     if upto is None and (kind == "instant" or kind == "day"):
         upto = CursorSpan.of_window(kind, None, span.window.end, zone).upto
     return CursorRows(column, CursorSpan(since, upto or _captured(table, column, kind, since)), zone)
@@ -147,7 +153,7 @@ def _greatest(table: TableVersion, file: DataFile, column: str) -> CursorValue |
         if column not in pq.read_schema(path).names:
             return None
         try:
-            return pl.scan_parquet(path).select(pl.col(column).max()).collect(engine="streaming").item()
+            return pl.scan_parquet(path).select(by_name(column).max()).collect(engine="streaming").item()
         except PolarsError as problem:
             what = f"a file holds no {column} that can be compared ({type(problem).__name__})"
             raise SourceUnreadable(table.place.attempted, what, "Rewrite that column.") from None

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
@@ -18,6 +19,7 @@ from ctexport_dagster.resources.delta.log import LoggedFile, relative_path
 from ctexport_dagster.resources.delta.place import Place
 
 _HONOURED = frozenset({"deletionVectors", "timestampNtz", "v2Checkpoint", "vacuumProtocolCheck"})
+_ESCAPED = re.compile(r"(?:\\u00[0-9A-Fa-f]{2})+")
 PartitionValue: TypeAlias = str | int | float | bool | bytes | date | datetime | Decimal | None
 
 
@@ -70,7 +72,8 @@ class TableVersion:
             metadata = table.metadata()
             _refuse_unknown_features(table, place)
             arrow = pa.schema(table.schema().to_arrow())  # pyright: ignore[reportArgumentType]  (an Arrow capsule)
-        schema = cast("pl.DataFrame", pl.from_arrow(arrow.empty_table())).schema
+        dtypes = cast("pl.DataFrame", pl.from_arrow(arrow.empty_table())).dtypes
+        schema = pl.Schema(zip(arrow.names, dtypes, strict=True))  # a column called "" would get another name
         partitioned_by = tuple(metadata.partition_columns)
         return TableVersion(
             place, str(metadata.id), version, arrow, schema, partitioned_by, metadata.configuration, table
@@ -100,7 +103,8 @@ class TableVersion:
         if "://" in path or path.startswith("/"):
             what = "it has files outside of its own folder, as a shallow clone does"
             raise SourceUnreadable(self.place.attempted, what, "Name the table that it was cloned from, or deepen it.")
-        values = cast("Mapping[str, PartitionValue]", row.get("partition") or {})
+        given = cast("Mapping[str, PartitionValue]", row.get("partition") or {})
+        values = {name: _bytes(value.decode()) if isinstance(value, bytes) else value for name, value in given.items()}
         rows = row["num_records"]
         estimate = rows if isinstance(rows, int) else cast("int", row["size_bytes"]) // 100
         return DataFile(path, values, estimate, spread=_spread(row, spread_of))
@@ -153,6 +157,13 @@ def _by_path(deletions: Sequence[tuple[str, pl.Series]], files: Sequence[DataFil
     return {path: kept for url, paths, kept in found for path in paths if url.endswith(f"/{path}")}
 
 
+def _bytes(text: str) -> bytes:
+    """A binary value out of the log's text: each byte escaped, as the protocol and delta-rs have it, else UTF-8."""
+    if _ESCAPED.fullmatch(text):
+        return bytes.fromhex(text.replace("\\u00", ""))
+    return text.encode()
+
+
 def _value(text: str | None, dtype: pl.DataType) -> PartitionValue:
     """A partition's value out of the log's text. Source: the Delta protocol, Partition Value Serialization."""
     if text is None or text == "":
@@ -168,7 +179,7 @@ def _value(text: str | None, dtype: pl.DataType) -> PartitionValue:
         case pl.Decimal():
             return Decimal(text)
         case pl.Binary():
-            return text.encode()
+            return _bytes(text)
         case _ if dtype.is_integer():
             return int(text)
         case _ if dtype.is_float():

@@ -1,7 +1,7 @@
-"""Which files are new: those that weren't there at the partition before, by name, size and content.
+"""Which files are new: those that weren't there at any partition before, by name, size and content.
 
-What was seen is remembered in the partition's `upto`: a JSON object whose `seen` holds each file's size, time and
-content, packed, for it grows with every file.
+Each partition remembers the files that came with it alone, in its `upto`: a JSON object whose `seen` holds each file's
+size, time and content, packed. All that were ever there are those of all partitions before together.
 """
 
 import base64
@@ -39,18 +39,25 @@ class Mark:
 
 @dataclass(frozen=True)
 class Seen:
-    """All files that were ever there, by name; those that have vanished stay, so that none is read twice."""
+    """Files as they were seen, by name; those that have vanished stay, so that none is read twice."""
 
     marks: dict[str, Mark]
 
     @staticmethod
-    def remembered(upto: str | None) -> "Seen":
-        """What a partition wrote down; nothing for None."""
-        if upto is None:
-            return Seen({})
-        packed = json.loads(upto)["seen"]
-        found = json.loads(zlib.decompress(base64.b64decode(packed)))
-        return Seen({name: Mark(*mark) for name, mark in found.items()})
+    def remembered(uptos: Iterable[str], attempted: str) -> "Seen":
+        """What some partitions wrote down, together.
+
+        Raises:
+            SourceUnreadable: one of them was read from something else than files.
+        """
+        marks = dict[str, Mark]()
+        for upto in uptos:
+            packed = json.loads(upto).get("seen")
+            if packed is None:
+                raise _other_kind(attempted)
+            found = json.loads(zlib.decompress(base64.b64decode(packed)))
+            marks.update({name: Mark(*mark) for name, mark in found.items()})
+        return Seen(marks)
 
     def written(self) -> str:
         """The same files always give the same text."""
@@ -61,7 +68,7 @@ class Seen:
 
 @dataclass(frozen=True)
 class Arrivals:
-    """The files of one partition, and all that were seen by its end."""
+    """The files of one partition, as they were seen."""
 
     files: tuple[FoundFile, ...]
     contents: tuple[tuple[str, str], ...]
@@ -75,7 +82,7 @@ def arrivals(files: Iterable[FoundFile], since: Seen, attempted: str) -> Arrival
     Raises:
         SourceUnreadable: one that was there has changed since.
     """
-    marks, new = dict(since.marks), list[FoundFile]()
+    marks, new = dict[str, Mark](), list[FoundFile]()
     for file in files:
         known = since.marks.get(file.name)
         if known is None:
@@ -83,11 +90,11 @@ def arrivals(files: Iterable[FoundFile], since: Seen, attempted: str) -> Arrival
             new.append(file)
         elif not known.is_of(file):
             raise _changed(attempted, file.name)
-    return _arrived(new, Seen(marks))
+    return _arrived(new, marks)
 
 
 def arrivals_again(files: Iterable[FoundFile], since: Seen, upto: Seen, attempted: str) -> Arrivals:
-    """The files that came between two partitions, as they were then.
+    """The files of a partition that was read before, as they were then.
 
     Raises:
         SourceMissing: one of them is gone.
@@ -102,11 +109,19 @@ def arrivals_again(files: Iterable[FoundFile], since: Seen, upto: Seen, attempte
     for name in wanted:
         if not upto.marks[name].is_of(there[name]):
             raise _changed(attempted, name)
-    return _arrived([there[name] for name in wanted], upto)
+    return _arrived([there[name] for name in wanted], {name: upto.marks[name] for name in wanted})
 
 
-def _arrived(files: list[FoundFile], seen: Seen) -> Arrivals:
-    return Arrivals(tuple(files), tuple((file.name, seen.marks[file.name].content) for file in files), seen)
+def _arrived(files: list[FoundFile], marks: dict[str, Mark]) -> Arrivals:
+    return Arrivals(tuple(files), tuple((file.name, marks[file.name].content) for file in files), Seen(marks))
+
+
+def _other_kind(attempted: str) -> SourceUnreadable:
+    return SourceUnreadable(
+        attempted,
+        "a partition of this name was read from something else than files, so that nothing tells which files are new",
+        "Declare the files as another dataset, which begins with everything.",
+    )
 
 
 def _changed(attempted: str, name: str) -> SourceUnreadable:

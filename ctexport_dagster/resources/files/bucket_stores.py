@@ -130,7 +130,7 @@ def _azure(url: BucketUrl, storage: Storage, surroundings: Surroundings) -> Stor
 
 def _google_key(storage: Storage, surroundings: Surroundings) -> "Credentials | None":
     """The declared key; the text of a parser's error may hold a part of it, so nothing of that is passed on."""
-    from google.oauth2.service_account import Credentials as ServiceAccount
+    from ctexport_dagster.resources.gcs.key import KeyCredentials
 
     secret, text = "storage", _value(storage.key_json, surroundings)
     if storage.key_json:
@@ -142,7 +142,7 @@ def _google_key(storage: Storage, surroundings: Surroundings) -> "Credentials | 
     else:
         return None
     with suppress(ValueError, TypeError, KeyError, AttributeError):
-        return ServiceAccount.from_service_account_info(json.loads(text or ""), scopes=[_GOOGLE_SCOPE])
+        return KeyCredentials.from_service_account_info(json.loads(text or ""), scopes=[_GOOGLE_SCOPE])
     raise ConfigurationError([Mistake("environment", 0, secret, "holds no key of a service account (its JSON text)")])
 
 

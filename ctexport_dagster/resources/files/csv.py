@@ -74,9 +74,9 @@ class _Reader:
         except pa.ArrowException:
             whole, lines, ragged = self._sifted(run)
             frame = self.frame(whole)
-        numbered = frame.with_columns(lines.alias("\0line"))
-        full = numbered.filter(pl.any_horizontal(pl.col(self._names).is_not_null()))
-        return RawBatch(full.drop("\0line"), self._refused(ragged), self._origin, full["\0line"])
+        # `pl.all()`, for by name some columns would be taken for patterns.
+        held = frame.select(pl.any_horizontal(pl.all().is_not_null()).alias("held")).to_series()
+        return RawBatch(frame.filter(held), self._refused(ragged), self._origin, lines.filter(held))
 
     def frame(self, records: bytes) -> pl.DataFrame:
         """Records of the right width as Binary columns."""

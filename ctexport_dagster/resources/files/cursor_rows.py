@@ -1,6 +1,7 @@
 """The rows of one partition out of tables that grow, by a column that only grows.
 
-Rows without a cursor belong to every partition: they are refused by each of them until they are mended, never lost.
+Rows without a cursor, and those whose cursor is of another type than the column's, belong to every partition: they are
+refused by each of them until they are mended, never lost and never kept twice.
 """
 
 from collections.abc import Iterable, Iterator
@@ -14,6 +15,9 @@ from ctexport_dagster.core.datasets.declared import DeclaredDataset
 from ctexport_dagster.core.datasets.source import Span
 from ctexport_dagster.core.errors import SourceUnreadable
 from ctexport_dagster.core.normalise.fields import read_field
+from ctexport_dagster.core.normalise.refusals import Refusals
+from ctexport_dagster.core.quarantine import Reason
+from ctexport_dagster.core.schema import ValueType
 from ctexport_dagster.core.source import RawBatch
 
 _WIDEST = pl.Int128()
@@ -33,7 +37,7 @@ class CursorRows:
     greatest: Bound | None = None
 
     def picked(self, batches: Iterable[RawBatch]) -> Iterator[RawBatch]:
-        """The rows of the span and those without a cursor, in order.
+        """The rows of the span and those without a cursor, in order; those that can't be compared are unreadable ones.
 
         Raises:
             SourceUnreadable: there is no such column, or its type is none of a cursor or not the one before.
@@ -42,9 +46,8 @@ class CursorRows:
             if not batch.frame.width:
                 yield batch
                 continue
-            wanted = self._wanted(self._values(batch))
-            numbers = None if batch.numbers is None else batch.numbers.filter(wanted)
-            yield replace(batch, frame=batch.frame.filter(wanted), numbers=numbers)
+            comparable, values = self._comparable(batch)
+            yield _filtered(comparable, self._wanted(values))
 
     @property
     def upto(self) -> Bound:
@@ -65,14 +68,47 @@ class CursorRows:
     def _given(self) -> Bound | None:
         return remembered(self.span.upto)
 
-    def _values(self, batch: RawBatch) -> pl.Series:
-        name = self.declared.cursor or ""
+    def _comparable(self, batch: RawBatch) -> tuple[RawBatch, pl.Series]:
+        """The batch without the rows whose cursor is of another type than the column, and the cursors of the others."""
+        refusals = Refusals(batch)
+        values = self._values(batch, refusals)
+        if not refusals.any:
+            return batch, values
+        nobody = pl.Series([None] * batch.frame.height, dtype=pl.String)
+        unreadable = pl.concat([batch.unreadable, refusals.quarantined(nobody)])
+        sound = ~refusals.rows
+        return replace(_filtered(batch, sound), unreadable=unreadable), values.filter(sound)
+
+    def _values(self, batch: RawBatch, refusals: Refusals) -> pl.Series:
+        """The cursors as the lake will have them: in the declared type, else in that of the column."""
+        name = self._column
         if name not in batch.frame.columns:
             raise self._unusable(f"{batch.origin} has no column {name!r}, which is the cursor")
-        values = batch.frame[name]
-        if values.dtype == pl.String and name in self.declared.types:
-            values = read_field(values, self.declared.types[name], self.zone).values
-        return values
+        columns = (name, *batch.variants.get(name, ()))
+        # Polars takes some columns' names for patterns: so every series gets another one first.
+        given = [(column, batch.frame[column].alias("cursor")) for column in columns]
+        target = self.declared.types.get(name, ValueType.UNKNOWN)
+        if target != ValueType.UNKNOWN:
+            return self._in_type(target, given, refusals)
+        for column, values in given[1:]:
+            refusals.add(name, Reason.CONTRADICTS_TYPE, values.is_not_null(), column)
+        return given[0][1]
+
+    def _in_type(self, target: ValueType, given: list[tuple[str, pl.Series]], refusals: Refusals) -> pl.Series:
+        """The values of several columns, of which a row has one at most, in one type."""
+        united: pl.Series | None = None
+        for column, values in given:
+            reading = read_field(values, target, self.zone)
+            refusals.take(self._column, reading.refusals, column)
+            one = reading.values.cast(target.dtype)
+            united = one if united is None else united.zip_with(united.is_not_null(), one)
+        assert united is not None
+        return united
+
+    @property
+    def _column(self) -> str:
+        assert self.declared.cursor is not None
+        return self.declared.cursor
 
     def _wanted(self, values: pl.Series) -> pl.Series:
         """Whether each row is picked (Boolean)."""
@@ -83,7 +119,7 @@ class CursorRows:
         bounds = CursorSpan(self._since, self._given or self._end_of(own, kind))
         cursor = pl.col("cursor")
         inside = bounds.has(cursor, own.dtype, self.zone) | cursor.is_null()
-        return own.alias("cursor").to_frame().select(inside).to_series()
+        return own.to_frame("cursor").select(inside).to_series()
 
     def _end_of(self, values: pl.Series, kind: CursorKind) -> Bound:
         """The window's end; or, by numbers and texts, whatever was read is before the end."""
@@ -100,16 +136,23 @@ class CursorRows:
     def _kind_of(self, values: pl.Series) -> CursorKind:
         kind = kind_of(values.dtype)
         if kind is None:
-            raise self._unusable(f"{values.name!r} is of the type {values.dtype}, and {_USABLE}")
+            raise self._unusable(f"{self._column!r} is of the type {values.dtype}, and {_USABLE}")
         before = self._since or self._given
-        known = before.kind if before else self.kind
+        # A partition without rows has no value that would tell the kind.
+        known = before.kind if before and before.value is not None else self.kind
         if known is not None and kind != known:
-            raise self._unusable(f"{values.name!r} is {_NAMES[kind]} now, and was {_NAMES[known]} before")
+            raise self._unusable(f"{self._column!r} is {_NAMES[kind]} now, and was {_NAMES[known]} before")
         self.kind = kind
         return kind
 
     def _unusable(self, what: str) -> SourceUnreadable:
         return SourceUnreadable(self.attempted, what, "Mend the files, or `cursor` and `types` of the dataset.")
+
+
+def _filtered(batch: RawBatch, rows: pl.Series) -> RawBatch:
+    """Some rows (Boolean) of a batch, with all that is unreadable."""
+    numbers = None if batch.numbers is None else batch.numbers.filter(rows)
+    return replace(batch, frame=batch.frame.filter(rows), numbers=numbers)
 
 
 _NAMES: dict[CursorKind, str] = {

@@ -16,12 +16,11 @@ from pathlib import Path
 import polars as pl
 
 from ctexport_dagster.core.source import RawBatch
-from ctexport_dagster.resources.files.bytes import content_hash
 
 
 @dataclass(frozen=True, eq=False)
 class KeptRows:
-    """Batches of rows in order, and a fingerprint of those that aren't empty (sha256, hex)."""
+    """Batches of rows in order, and a fingerprint of what is in them, however they are divided (sha256, hex)."""
 
     folder: Path
     batch_count: int
@@ -45,33 +44,52 @@ class KeptRows:
 def kept(batches: Iterable[RawBatch]) -> KeptRows:
     """Takes the batches to disk, one at a time."""
     folder = Path(tempfile.mkdtemp(prefix="ctexport-files-"))
-    digest = hashlib.sha256()
+    told, refused = _Digest(), _Digest()
     count = rows = 0
     try:
         for batch in batches:
-            hashes = [content_hash(path) for path in _written(batch, folder, count)]
-            if batch.frame.height or batch.unreadable.height:
-                digest.update("".join(hashes).encode())
+            _write(batch, folder, count)
+            told.take(batch.frame)
+            refused.take(batch.unreadable)
             count, rows = count + 1, rows + batch.frame.height
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    found = KeptRows(folder, count, rows, digest.hexdigest())
+    found = KeptRows(folder, count, rows, hashlib.sha256(f"{told}{refused}".encode()).hexdigest())
     weakref.finalize(found, shutil.rmtree, folder, ignore_errors=True)
     return found
 
 
-def _written(batch: RawBatch, folder: Path, number: int) -> Iterator[Path]:
-    """The files of one batch."""
+class _Digest:
+    """What is in some rows: their values in order, and the columns that they stand in.
+
+    The bytes of frames won't do: they hold traces of rows that were filtered out.
+    """
+
+    def __init__(self) -> None:
+        self._digest = hashlib.sha256()
+        self._columns: list[tuple[str, str]] = []
+
+    def take(self, rows: pl.DataFrame) -> None:
+        """Takes in further rows; those of an empty frame are none."""
+        if not rows.height:
+            return
+        columns = [(name, str(dtype)) for name, dtype in rows.schema.items()]
+        if columns != self._columns:
+            self._columns = columns
+            self._digest.update(json.dumps(columns).encode())
+        self._digest.update(rows.hash_rows().to_numpy().tobytes())
+
+    def __str__(self) -> str:
+        return self._digest.hexdigest()
+
+
+def _write(batch: RawBatch, folder: Path, number: int) -> None:
     frames = {"rows": batch.frame, "unreadable": batch.unreadable}
     if batch.numbers is not None:
         frames["numbers"] = batch.numbers.to_frame("number")
     for name, frame in frames.items():
-        path = folder / f"{number:06}.{name}"
-        frame.rechunk().write_ipc(path, compression="lz4")
-        yield path
-    path = folder / f"{number:06}.json"
+        frame.rechunk().write_ipc(folder / f"{number:06}.{name}", compression="lz4")
     variants = {name: [*further] for name, further in batch.variants.items()}
     told = {"origin": batch.origin, "numbered": batch.numbers is not None, "variants": variants}
-    path.write_text(json.dumps(told, sort_keys=True))
-    yield path
+    (folder / f"{number:06}.json").write_text(json.dumps(told, sort_keys=True))

@@ -20,6 +20,7 @@ from ctexport_dagster.core.normalise.values import EXACT_INTEGERS
 from ctexport_dagster.core.source import RawBatch
 from ctexport_dagster.resources.files.bytes import BLOCK_BYTES, byte_blocks, unreadable
 from ctexport_dagster.resources.files.ndjson_exact import ExactBlock, read_exactly
+from ctexport_dagster.resources.files.parquet import as_frame
 
 _FIRST_BYTES = 500_000
 _LINE_BYTES = 64_000_000
@@ -104,8 +105,7 @@ def read_fast(block: bytes, contract: pa.Schema) -> pl.DataFrame | None:
     table = read_against(block, contract)
     if table is None:
         return None
-    frame = pl.from_arrow(table)
-    assert isinstance(frame, pl.DataFrame)
+    frame = as_frame(table)
     return None if _may_have_rounded(frame) else frame
 
 

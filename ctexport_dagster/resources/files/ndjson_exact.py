@@ -67,7 +67,8 @@ class ExactBlock:
         if not series:
             series.append(pl.Series("clevertapId", [None] * len(self.lines), dtype=pl.Null))
         return RawBatch(
-            frame=pl.DataFrame(series),
+            # By name: in a list of series, one that is called "" would get another name.
+            frame=pl.DataFrame({column.name: column for column in series}),
             unreadable=pl.DataFrame(self.refused, schema=QUARANTINE_SCHEMA, orient="row"),
             origin=self.origin,
             numbers=pl.Series(self.lines, dtype=pl.UInt64),

@@ -5,7 +5,7 @@ batches then have. As for profiles (ndjson.py), the fast reader reads against th
 from it; those blocks are read line by line.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from ctexport_dagster.core.quarantine import QUARANTINE_SCHEMA, Reason
 from ctexport_dagster.core.source import RawBatch
 from ctexport_dagster.resources.files.bytes import BLOCK_BYTES
 from ctexport_dagster.resources.files.json_shapes import FLOAT_DIGITS, Shape, fitted, kind_of, read_float
+from ctexport_dagster.resources.files.line_numbers import Lines
 from ctexport_dagster.resources.files.ndjson import line_blocks, read_against
 from ctexport_dagster.resources.files.ndjson_exact import json_object
 from ctexport_dagster.resources.files.parquet import as_frame
@@ -30,15 +31,42 @@ _LONG_FRACTION = "|".join(
 """Fractions with more digits than name a Float64; with longer whole parts they are too large to be read fast anyway."""
 
 
-def typed_ndjson_batches(path: Path, origin: str, block_bytes: int = BLOCK_BYTES) -> Iterator[RawBatch]:
-    """The file's rows in order, all in one shape, and the lines that are no rows.
+def typed_ndjson_batches(
+    path: Path, origin: str, block_bytes: int = BLOCK_BYTES, *, lines: Lines | None = None
+) -> Iterator[RawBatch]:
+    """The file's rows in order, all in one shape, and the lines that are no rows; or of some lines alone.
+
+    A row without any column in a file whose rows all have none is refused: nothing could hold it.
 
     Raises:
         SourceUnreadable: the file is one JSON array, or a line is longer than 64 MB.
     """
     table = _Table()
-    table.learn(path, block_bytes)
-    yield from table.batches(path, origin, block_bytes)
+    for block in _blocks(path, block_bytes, lines):
+        table.learn(block)
+    for block in _blocks(path, block_bytes, lines):
+        yield table.batch(block, origin)
+
+
+@dataclass(frozen=True)
+class _Block:
+    """Some lines of a file with their numbers, ascending, from 1."""
+
+    content: bytes
+    lines: Sequence[int]
+
+
+def _blocks(path: Path, block_bytes: int, wanted: Lines | None) -> Iterator[_Block]:
+    first = 1
+    for content in line_blocks(path, block_bytes):
+        after = first + content.count(b"\n") + (not content.endswith(b"\n"))
+        chosen = range(first, after) if wanted is None else wanted.between(first, after)
+        if len(chosen) == after - first:
+            yield _Block(content, chosen)
+        elif chosen:
+            each = content.split(b"\n")
+            yield _Block(b"\n".join(each[number - first] for number in chosen), chosen)
+        first = after
 
 
 @dataclass
@@ -47,30 +75,24 @@ class _Table:
 
     columns: dict[str, Shape] = field(default_factory=dict)
 
-    def learn(self, path: Path, block_bytes: int) -> None:
-        """Takes in what the file's values are."""
-        contract: pa.Schema | None = None
-        for block in line_blocks(path, block_bytes):
-            table = _read_fast(block, contract) if contract else None
-            if table is not None:
-                self._count(table)
-                continue
-            for row in _rows(block, 1, "").objects:
-                for name, value in row.items():
-                    self.columns.setdefault(name, Shape()).see(value)
-            contract = self._contract()
-
-    def batches(self, path: Path, origin: str, block_bytes: int) -> Iterator[RawBatch]:
+    def learn(self, block: _Block) -> None:
+        """Takes in what a block's values are."""
         contract = self._contract()
-        line = 1
-        for block in line_blocks(path, block_bytes):
-            table = _read_fast(block, contract) if contract else None
-            if table is not None:
-                numbers = pl.int_range(line, line + table.num_rows, dtype=pl.UInt64, eager=True)
-                yield RawBatch(self._frame(table), origin=origin, numbers=numbers)
-            else:
-                yield self._exact(_rows(block, line, origin), origin)
-            line += block.count(b"\n")
+        table = _read_fast(block.content, contract) if contract else None
+        if table is not None:
+            self._count(table)
+            return
+        for row in _rows(block, "").objects:
+            for name, value in row.items():
+                self.columns.setdefault(name, Shape()).see(value)
+
+    def batch(self, block: _Block, origin: str) -> RawBatch:
+        """A block's rows, once all blocks were learnt from."""
+        contract = self._contract()
+        table = _read_fast(block.content, contract) if contract else None
+        if table is None:
+            return self._exact(_rows(block, origin), origin)
+        return RawBatch(self._frame(table), origin=origin, numbers=pl.Series(block.lines, dtype=pl.UInt64))
 
     def _contract(self) -> pa.Schema | None:
         """As what the fast reader reads; None where it can't read some key's values as they are."""
@@ -92,17 +114,20 @@ class _Table:
         kinds = {name: self.columns[name].arrow_type(with_empty=False) for name in table.column_names}
         frame = as_frame(table.cast(pa.schema(list(kinds.items()))))
         types = ((column, self.columns[column.name].types) for column in frame.iter_columns())
-        return pl.DataFrame([column.cast(found[0][1]) if found else column for column, found in types])
+        # By name: in a list of series, one that is called "" would get another name.
+        return pl.DataFrame({column.name: column.cast(found[0][1]) if found else column for column, found in types})
 
     def _exact(self, rows: "_Rows", origin: str) -> RawBatch:
-        series: list[pl.Series] = []
+        series: dict[str, pl.Series] = {}
         variants: dict[str, tuple[str, ...]] = {}
         for name, shape in self.columns.items():
             own, *further = _columns(name, shape, [row.get(name) for row in rows.objects])
-            present = [column for column in further if column.null_count() < len(column)]
-            series += [own, *present]
+            present = {self._free(column.name): column for column in further if column.null_count() < len(column)}
+            series |= {name: own, **present}
             if present:
-                variants[name] = tuple(column.name for column in present)
+                variants[name] = tuple(present)
+        if not series:
+            rows = rows.without_objects(origin)
         return RawBatch(
             frame=pl.DataFrame(series),
             unreadable=pl.DataFrame(rows.refused, schema=QUARANTINE_SCHEMA, orient="row"),
@@ -110,6 +135,12 @@ class _Table:
             numbers=pl.Series(rows.lines, dtype=pl.UInt64),
             variants=variants,
         )
+
+    def _free(self, name: str) -> str:
+        """The name, or a longer one if a key of the file's is called so."""
+        while name in self.columns:
+            name += "\0"
+        return name
 
 
 def _columns(name: str, shape: Shape, values: list[object]) -> list[pl.Series]:
@@ -130,11 +161,16 @@ class _Rows:
     objects: list[dict[str, object]] = field(default_factory=list)
     refused: list[tuple[str | None, ...]] = field(default_factory=list)
 
+    def without_objects(self, origin: str) -> "_Rows":
+        """All rows refused, of objects without any key."""
+        empty = [(None, Reason.MISSING_VALUE.value, None, None, "{}", f"{origin}:{number}") for number in self.lines]
+        return _Rows(refused=[*self.refused, *empty])
 
-def _rows(block: bytes, first_line: int, origin: str) -> _Rows:
+
+def _rows(block: _Block, origin: str) -> _Rows:
     """The lines one by one; blank ones are none."""
     found = _Rows()
-    for number, line in enumerate(block.split(b"\n"), start=first_line):
+    for number, line in zip(block.lines, block.content.split(b"\n"), strict=False):
         text = line.strip(b" \t\r\n")
         if not text:
             continue

@@ -68,8 +68,10 @@ def _tables(file: pq.ParquetFile, batch_rows: int) -> Iterator[pa.Table]:
 
 def as_frame(table: pa.Table) -> pl.DataFrame:
     """The table with the types that Polars has."""
-    frame = pl.from_arrow(table)
+    # Polars gives a column called "" another name, which a further one may have.
+    frame = pl.from_arrow(table.rename_columns([str(place) for place in range(table.num_columns)]))
     assert isinstance(frame, pl.DataFrame)
+    frame.columns = table.column_names
     return frame
 
 

@@ -24,11 +24,11 @@ def text_batches(path: Path, origin: str) -> Iterator[RawBatch]:
 
 
 def _as_text(batch: RawBatch) -> RawBatch:
-    texts: list[pl.Series] = []
+    texts: dict[str, pl.Series] = {}
     broken = pl.Series([False]).new_from_index(0, batch.frame.height)
     for column in batch.frame.iter_columns():
-        text, is_broken = as_utf8(column)
-        texts.append(text)
+        # Polars takes some columns' names for patterns.
+        texts[column.name], is_broken = as_utf8(column.alias("text"))
         broken |= is_broken
     frame = pl.DataFrame(texts)
     if not broken.any() or batch.numbers is None:

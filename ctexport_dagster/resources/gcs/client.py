@@ -39,6 +39,7 @@ from ctexport_dagster.resources.gcs.failures import (
     STORED_OTHERWISE,
     TAKEN,
 )
+from ctexport_dagster.resources.gcs.key import KeyCredentials
 
 _BLOCK_BYTES = 4 << 20
 _IN_ONE_REQUEST_BYTES = 1 << 20
@@ -65,17 +66,6 @@ class Blob(Protocol):
     ) -> None: ...
 
     def open(self, mode: str, *, chunk_size: int, timeout: tuple[float, float], retry: None) -> BinaryIO: ...
-
-
-class KeyCredentials(service_account.Credentials):
-    """Google's credentials of a key, less their look for regions.
-
-    With a token's first use google-auth 2.50 asks iamcredentials.googleapis.com, in a thread of its own, which regions
-    the account may use: a request to another host than the one that was declared, and of no use to an upload.
-    """
-
-    def _is_regional_access_boundary_lookup_required(self) -> bool:
-        return False
 
 
 class WritingClient(Client):
@@ -197,7 +187,7 @@ def _credentials(declared: GcsDestination, surroundings: Surroundings) -> Creden
         credentials = None
     if credentials is None:
         raise DeliveryError(attempted, GCS.classify(code=NO_CREDENTIALS))
-    return credentials
+    return KeyCredentials.like(credentials) if isinstance(credentials, service_account.Credentials) else credentials
 
 
 def _text(attempted: str, path: Path) -> str:

@@ -16,6 +16,7 @@ from ctexport_dagster.core.schema import STRINGS
 from ctexport_dagster.core.source import RawBatch
 
 Kind = str
+_MOST_DIGITS = 38
 
 
 def raw_batch(names: Sequence[str], rows: Sequence[Sequence[object]], first_row: int, origin: str) -> RawBatch:
@@ -29,7 +30,8 @@ def raw_batch(names: Sequence[str], rows: Sequence[Sequence[object]], first_row:
         if further:
             variants[name] = tuple(column.name for column in further)
     numbers = pl.int_range(first_row, first_row + len(rows), dtype=pl.UInt64, eager=True)
-    return RawBatch(pl.DataFrame(series), origin=origin, numbers=numbers, variants=variants)
+    frame = pl.DataFrame({column.name: column for column in series})  # in a list, "" would get another name
+    return RawBatch(frame, origin=origin, numbers=numbers, variants=variants)
 
 
 def _columns(name: str, values: Sequence[object]) -> list[pl.Series]:
@@ -95,11 +97,30 @@ def _series(name: str, kind: Kind, values: Sequence[object]) -> pl.Series:
         return _integers(name, values)
     if kind == "timestamp":
         return _timestamps(name, values)
-    if kind == "decimal" and any(isinstance(value, Decimal) and not value.is_finite() for value in values):
-        # NaN and infinities of `numeric` are refused as such later on.
-        convert, dtype = (lambda value: float(value) if isinstance(value, Decimal) else None), pl.Float64()
+    if kind == "decimal":
+        return _decimals(name, values)
     plain = values if convert is None else [None if value is None else convert(value) for value in values]
     return pl.Series(name, plain, dtype=dtype, strict=True)
+
+
+def _decimals(name: str, values: Sequence[object]) -> pl.Series:
+    """With no more digits than the values have, so that later ones can widen them; as text where 38 are too few."""
+    decimals = [value if isinstance(value, Decimal) else None for value in values]
+    given = [value for value in decimals if value is not None]
+    if not all(value.is_finite() for value in given):
+        # NaN and infinities of `numeric` are refused as such later on.
+        return pl.Series(name, [None if value is None else float(value) for value in decimals], dtype=pl.Float64)
+    whole, scale = (max(counts) for counts in zip(*map(_digits, given), strict=True))
+    if whole + scale > _MOST_DIGITS:
+        return pl.Series(name, [None if value is None else format(value, "f") for value in decimals], dtype=pl.String)
+    return pl.Series(name, decimals, dtype=pl.Decimal(whole + scale, scale), strict=True)
+
+
+def _digits(value: Decimal) -> tuple[int, int]:
+    """How many digits stand before the point (at least one), and how many behind."""
+    told = value.as_tuple()
+    exponent = told.exponent if isinstance(told.exponent, int) else 0
+    return max(1, len(told.digits) + exponent), max(0, -exponent)
 
 
 def _integers(name: str, values: Sequence[object]) -> pl.Series:

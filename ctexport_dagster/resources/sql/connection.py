@@ -64,6 +64,15 @@ class Access:
         raise ConfigurationError([Mistake(f"resources/{self.source}.yaml", 0, "url", message)]) from None
 
 
+def quoted(connection: Connection, column: str) -> str:
+    """A column's name as it stands in a text of SQLAlchemy: whatever is in it, it names no variable."""
+    preparer = connection.dialect.identifier_preparer
+    if not column:
+        return preparer.quote_identifier(column)
+    # Percent signs are doubled by some dialects here, and once more in the text.
+    return preparer.quote(column.replace("%", "\0")).replace("\0", "%").replace(":", "\\:")
+
+
 def _hold_still(connection: Connection) -> None:
     """All that is asked sees the database as it was when first asked; a query that writes is refused."""
     match connection.dialect.name:

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, CursorResult, TextClause, text
 from ctexport_dagster.core.datasets.cursors import Bound, CursorKind, CursorSpan, CursorValue, kind_of, remembered
 from ctexport_dagster.core.datasets.source import Span
 from ctexport_dagster.core.errors import SourceUnreadable
+from ctexport_dagster.resources.sql.connection import quoted
 from ctexport_dagster.resources.sql.postgres_types import is_psycopg, postgres_schema
 
 ROWS = "ctexport_rows"
@@ -39,14 +40,12 @@ class CursorQuery:
         Raises:
             SourceUnreadable: there is no such column, or it can't serve as a cursor.
         """
-        since = remembered(span.since)
-        known = remembered(span.upto)
+        since, known = self._remembered(span.since), self._remembered(span.upto)
         kind, is_naive, greatest = self._looked_at(connection)
-        if known is None:
-            known = self._upto(span, since, kind, greatest)
-        if since is not None and since.value is not None and since.kind != known.kind:
-            raise self._unusable(f"{self.column} was a {since.kind} at the partition before, and is a {known.kind} now")
-        return CursorSpan(since, known), is_naive
+        now = kind if known is None else known.kind
+        if since is not None and since.value is not None and now is not None and since.kind != now:
+            raise self._unusable(f"{self.column} was a {since.kind} at the partition before, and is a {now} now")
+        return CursorSpan(since, known or self._upto(connection, span, since, kind, greatest)), is_naive
 
     def rows(self, connection: Connection, bounds: CursorSpan, *, is_naive: bool) -> TextClause:
         """The query of the rows within the bounds, in the order of the cursor; the same order each time."""
@@ -58,7 +57,7 @@ class CursorQuery:
             inside.append(f"{column} {lower} :{_SINCE}")
             values[_SINCE] = self._bound(bounds.since.scalar, is_naive=is_naive)
         condition = f"({' AND '.join(inside)}) OR {column} IS NULL"
-        asked = f"SELECT * FROM ({self.query}) AS {ROWS} WHERE {condition} ORDER BY {self._order(connection)}"  # noqa: S608 (declared)
+        asked = f"SELECT * FROM (\n{self.query}\n) AS {ROWS} WHERE {condition} ORDER BY {self._order(connection)}"  # noqa: S608 (declared)
         return text(asked).bindparams(**values, **self._own(asked))
 
     def _looked_at(self, connection: Connection) -> tuple[CursorKind | None, bool, CursorValue | None]:
@@ -73,7 +72,15 @@ class CursorQuery:
             if kind in ("instant", "day"):
                 return kind, isinstance(dtype, pl.Datetime) and dtype.time_zone is None, None
         value = self._asked(connection, f"SELECT max({column})").scalar()
+        if connection.dialect.name == "sqlite" and isinstance(value, str):  # which sorts any text after all numbers
+            self._refuse_mixed(self._asked(connection, f"SELECT min({column})").scalar())
         return self._told(value)
+
+    def _refuse_mixed(self, least: object) -> None:
+        if not isinstance(least, str):
+            what = f"{self.column} holds both numbers and texts, so that none of them tells what is new"
+            fix = f"Cast it in the query, or leave the odd rows out: WHERE typeof({self.column}) = 'integer'."
+            raise SourceUnreadable(self.attempted, what, fix)
 
     def _told(self, value: object) -> tuple[CursorKind | None, bool, CursorValue | None]:
         match value:
@@ -94,19 +101,39 @@ class CursorQuery:
             case _:
                 raise self._unusable(f"{self.column} can't serve as a cursor ({type(value).__name__})")
 
-    def _upto(self, span: Span, since: Bound | None, kind: CursorKind | None, greatest: CursorValue | None) -> Bound:
+    def _upto(
+        self,
+        connection: Connection,
+        span: Span,
+        since: Bound | None,
+        kind: CursorKind | None,
+        greatest: CursorValue | None,
+    ) -> Bound:
+        """Where the span ends, never before it began: rows with the greatest values may have been deleted since."""
         if kind == "instant" or kind == "day":
             return CursorSpan.of_window(kind, None, span.window.end, self.zone).upto
         if kind is None:
             return since or Bound(kind="number", value=None)
-        before = since.scalar if since is not None else None
-        if isinstance(before, int) and isinstance(greatest, int) and before > greatest:
-            return Bound.of(kind, before)
-        return Bound.of(kind, greatest)
+        if since is None or since.scalar is None:
+            return Bound.of(kind, greatest)
+        column = self._quoted(connection)  # the order of texts is the database's own
+        newer = self._asked(connection, f"SELECT max({column})", f"WHERE {column} > :{_SINCE}", {_SINCE: since.scalar})
+        found = self._told(newer.scalar())[2]
+        return since if found is None else Bound.of(kind, found)
 
-    def _asked(self, connection: Connection, what: str, further: str = "") -> "CursorResult[tuple[object, ...]]":
-        asked = f"{what} FROM ({self.query}) AS {ROWS} {further}"
-        return connection.execute(text(asked).bindparams(**self._own(asked)))
+    def _remembered(self, upto: str | None) -> Bound | None:
+        try:
+            return remembered(upto)
+        except ValueError:
+            what = "the partition before was read in another way"
+            fix = "Declare it as it was, or as another dataset, which begins anew."
+            raise SourceUnreadable(self.attempted, what, fix) from None
+
+    def _asked(
+        self, connection: Connection, what: str, further: str = "", given: Mapping[str, CursorValue] | None = None
+    ) -> "CursorResult[tuple[object, ...]]":
+        asked = f"{what} FROM (\n{self.query}\n) AS {ROWS} {further}"
+        return connection.execute(text(asked).bindparams(**self._own(asked), **(given or {})))
 
     def _order(self, connection: Connection) -> str:
         """Rows with one value of the cursor have an order too: by all that they hold."""
@@ -126,7 +153,7 @@ class CursorQuery:
         return {name: value for name, value in self.given.items() if name in names}
 
     def _quoted(self, connection: Connection) -> str:
-        return connection.dialect.identifier_preparer.quote(self.column)
+        return quoted(connection, self.column)
 
     def _unusable(self, what: str) -> SourceUnreadable:
         return SourceUnreadable(self.attempted, what, _USABLE)

@@ -92,7 +92,7 @@ def typed_batch(schema: pl.Schema) -> Callable[[Sequence[str], Sequence[Sequence
         values: dict[str, Sequence[object]] = dict(zip(names, columns, strict=True))
         numbers = pl.int_range(first_row, first_row + len(rows), dtype=pl.UInt64, eager=True)
         odd = {name: _not_finite(values[name]) for name in names if isinstance(schema[name], pl.Decimal)}
-        frame = pl.DataFrame([_column(name, values[name], schema[name]) for name in names])
+        frame = pl.DataFrame({name: _column(name, values[name], schema[name]) for name in names})
         whole = RawBatch(frame, origin=origin, numbers=numbers)
         return _without_odd_rows(whole, {name: texts for name, texts in odd.items() if texts.null_count() < len(texts)})
 
@@ -107,9 +107,7 @@ def _not_finite(values: Sequence[object]) -> pl.Series:
 def _without_odd_rows(batch: RawBatch, odd: Mapping[str, pl.Series]) -> RawBatch:
     if not odd:
         return batch
-    shown = batch.frame.with_columns(
-        pl.coalesce(pl.col(name).cast(_TEXT), texts).alias(name) for name, texts in odd.items()
-    )
+    shown = batch.frame.with_columns(_filled(batch.frame[name].cast(_TEXT), texts) for name, texts in odd.items())
     refusals = Refusals(replace(batch, frame=shown))
     for name, texts in odd.items():
         refusals.add(name, Reason.NOT_FINITE, texts.is_not_null())
@@ -121,6 +119,12 @@ def _without_odd_rows(batch: RawBatch, odd: Mapping[str, pl.Series]) -> RawBatch
         unreadable=unreadable,
         numbers=None if numbers is None else numbers.filter(kept),
     )
+
+
+def _filled(values: pl.Series, further: pl.Series) -> pl.Series:
+    """The values, and the further ones where there are none."""
+    both = pl.DataFrame({"values": values, "further": further})
+    return both.select(pl.coalesce("values", "further").alias(values.name)).to_series()
 
 
 def _dtype(column: DescribedColumn) -> pl.DataType:

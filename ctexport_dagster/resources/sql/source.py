@@ -17,7 +17,7 @@ from ctexport_dagster.core.interval import Interval
 from ctexport_dagster.core.source import ProfileInput, RawBatch
 from ctexport_dagster.resources.files.event_model import event_batches
 from ctexport_dagster.resources.model_columns import first_twice, model_names, renamed
-from ctexport_dagster.resources.sql.connection import Access
+from ctexport_dagster.resources.sql.connection import Access, quoted
 from ctexport_dagster.resources.sql.cursors import CursorQuery
 from ctexport_dagster.resources.sql.declaration import SqlDataset, SqlSource
 from ctexport_dagster.resources.sql.extract import Extract, extracted
@@ -46,8 +46,8 @@ class Database:
         query = _declared(declared.profiles, "profiles", attempted)
         id_column = declared.columns.get("clevertapId", "clevertapId")
         with self._access.connected(attempted) as connection:
-            quoted = connection.dialect.identifier_preparer.quote(id_column)
-            ordered = text(f"SELECT * FROM ({query}) AS given ORDER BY {quoted}")  # noqa: S608 (declared)
+            order = quoted(connection, id_column)
+            ordered = text(f"SELECT * FROM (\n{query}\n) AS given ORDER BY {order}")  # noqa: S608 (declared)
             bound = _bound(ordered, partition, window)
             extract = extracted(connection, bound, declared.fetch_rows, "the query", attempted)
         if id_column not in extract.names:  # SQLite orders by a text of that name without a word
@@ -160,7 +160,8 @@ def _in_one_type(batch: RawBatch) -> RawBatch:
 
 
 def _spelt_out(frame: pl.DataFrame, name: str, further: tuple[str, ...]) -> pl.Series:
-    return frame.select(pl.coalesce(pl.col(column).cast(pl.String) for column in (name, *further)).alias(name))[name]
+    texts = pl.DataFrame({str(place): frame[column].cast(pl.String) for place, column in enumerate((name, *further))})
+    return texts.select(pl.coalesce(pl.all()).alias(name)).to_series()
 
 
 def _refuse_clashes(names: tuple[str, ...], attempted: str) -> None:

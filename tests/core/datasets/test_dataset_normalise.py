@@ -1,13 +1,14 @@
 """What becomes of a table's raw rows: their types, and those that are refused."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import polars as pl
 import pytest
 
+from ctexport_dagster.core.datasets.age import is_too_old
 from ctexport_dagster.core.datasets.declared import DeclaredDataset
 from ctexport_dagster.core.datasets.normalise import KnownTable, TableNormaliser
 from ctexport_dagster.core.schema import ValueType
@@ -195,3 +196,28 @@ def test_what_could_not_be_read_is_handed_on() -> None:
     unreadable = pl.DataFrame({name: ["x"] for name in ("clevertapId", "reason", "field", "value", "row", "place")})
     given = RawBatch(pl.DataFrame({"a": [1]}), unreadable)
     assert normaliser().normalise(given).quarantined.equals(unreadable)
+
+
+@pytest.mark.parametrize("name", ["^b$", "*", "^.*$", ""])
+@pytest.mark.parametrize("given", [series("x", None, "y"), series("3", None, "4")])
+def test_a_column_named_like_a_pattern_is_a_column_like_any_other(name: str, given: pl.Series) -> None:
+    further = f"{name}\0"
+    columns = {name: series(1, None, None), further: given, "b": series(7, 8, 9)}
+    rows = normaliser(types={name: "integer"}, cursor="b").normalise(raw({name: (further,)}, **columns))
+    by_cursor = normaliser(cursor=name).normalise(raw(**{name: series(1, None), "b": series(7, 8)}))
+    assert by_cursor.quarantined.select("reason", "field").rows() == [("missing_value", name)]
+    assert rows.frame.height + rows.quarantined.height == 3
+    assert set(rows.quarantined.select("field", "value").rows()) <= {(name, "x"), (name, "y")}
+    texts = normaliser(texts=(name,)).normalise(raw({name: (further,)}, **columns))
+    assert texts.frame[name].to_list() == ["1", None, given.to_list()[2]]
+    known_as = normaliser(KnownTable(pl.Schema({name: pl.Int64()}), (name,))).normalise(
+        raw({name: (further,)}, **columns)
+    )
+    assert known_as.frame.height + known_as.quarantined.height == 3
+
+
+@pytest.mark.parametrize("name", ["^b$", "*", "^.*$", ""])
+def test_the_age_of_a_row_stands_in_a_column_of_any_name(name: str) -> None:
+    frame = pl.DataFrame({name: [date(2026, 11, 1), date(2026, 11, 9), None], "b": [date(2020, 1, 1)] * 3})
+    too_old = is_too_old(name, pl.Date(), datetime(2026, 11, 5, tzinfo=UTC), ZoneInfo("UTC"))
+    assert frame.select(age=too_old)["age"].to_list() == [True, False, False]

@@ -357,6 +357,26 @@ def test_a_partition_begins_where_the_one_before_ended(tmp_path: Path) -> None:
     found = spans(days, 3)
     assert [(span.since, span.upto) for span in found] == [(None, "one"), ("one", "two"), ("two", None)]
     assert all(before.window.end == after.window.start for before, after in pairwise(found))
+    assert [list(span.earlier()) for span in found] == [[], [], ["one"]]
+
+
+def test_where_partitions_end_is_in_no_record(tmp_path: Path) -> None:
+    """A view holds all records: they must not grow with what a source writes down for itself."""
+    days = DatasetDays(tmp_path, BY_ID)
+    days.put(1, batch(id=column(1)), upto="x" * 100_000)
+    assert spans(days, 2)[1].since == "x" * 100_000
+    assert sum(path.stat().st_size for path in days.lake.root.glob("*.json")) < 5_000
+
+
+def test_of_partitions_that_are_remembered_together_none_may_be_of_another_way(tmp_path: Path) -> None:
+    days = DatasetDays(tmp_path, BY_ID)
+    days.put(1, batch(id=column(1)), upto="one")
+    other = DatasetDays(tmp_path, DeclaredDataset())
+    for day in (2, 3):
+        other.put(day, batch(id=column(day)), upto=str(day))
+    span = span_of(other.view(), other.declared, other.declaration.cadence, window(4))
+    with pytest.raises(PartitionMissing, match=f"{key(1)}, was read in another way"):
+        list(span.earlier())
 
 
 def test_a_partition_that_begins_where_none_ended_names_the_one_to_run(tmp_path: Path) -> None:
@@ -370,7 +390,7 @@ def test_the_end_of_a_reading_by_another_cursor_means_nothing(tmp_path: Path, cu
     DatasetDays(tmp_path, DeclaredDataset(cursor=cursor)).put(1, batch(id=column(1), other=column(2)), upto="one")
     days = DatasetDays(tmp_path, BY_ID)
     assert [(span.since, span.upto) for span in spans(days, 1)] == [(None, None)]
-    with pytest.raises(PartitionMissing, match="read in another way"):
+    with pytest.raises(PartitionMissing, match=r"read in another way.*`--full`"):
         spans(days, 2)
 
 
