@@ -29,7 +29,10 @@ BENCHMARKS = {
     "wide_1m": ["pipeline.py", "--rows", "1000000", "--properties", "256", "--mode", "changes"],
     "dagster_1m": ["pipeline.py", "--rows", "1000000", "--against-dagster", "--repeats", "5"],
     "events_5m": ["events.py", "--rows", "5000000"],
-    "event_formats": ["event_formats.py", "--rows", "5000000", "--repeats", "1"],
+    "event_formats": [
+        "event_formats.py", "--rows", "5000000", "--repeats", "1",
+        "--only", "json", "csv", "parquet", "duckdb json", "duckdb csv", "duckdb parquet",
+    ],
     "start_up": ["start_up.py"],
     "destinations": ["destinations.py"],
 }  # fmt: skip
