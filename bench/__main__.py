@@ -31,7 +31,7 @@ BENCHMARKS = {
     "events_5m": ["events.py", "--rows", "5000000"],
     "event_formats": [
         "event_formats.py", "--rows", "5000000", "--repeats", "1",
-        "--only", "json", "csv", "parquet", "duckdb json", "duckdb csv", "duckdb parquet",
+        "--only", "json", "csv", "duckdb json", "duckdb csv", "parquet", "duckdb parquet",
     ],
     "start_up": ["start_up.py"],
     "destinations": ["destinations.py"],

@@ -20,6 +20,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import ctexport_dagster  # noqa: F401  (first of all: it chooses how Arrow keeps memory)
+
 sys.path.insert(0, str(Path(__file__).parent))
 
 from measuring import measured
