@@ -34,7 +34,7 @@ class TableSource(SourceDeclaration):
         return {"orders": self.orders}
 
     def open(self, surroundings: Surroundings) -> Source:
-        raise NotImplementedError
+        raise AssertionError("these tests give the lake its input themselves")
 
 
 def key(day: int) -> str:
