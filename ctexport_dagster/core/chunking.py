@@ -166,7 +166,7 @@ def blocks_in_order(
 ) -> Iterator[Block]:
     """All rows as blocks, in order, made in the pool's `threads` while the caller writes."""
     waiting: deque[Future[list[Block]]] = deque()
-    for piece in row_slices(frames, layout.slice_bytes, layout.format.fixed_bytes):
+    for piece in row_slices(frames, layout.slice_bytes, layout.format.extra_bytes):
         waiting.append(pool.submit(layout.blocks, piece))
         if len(waiting) > threads + 1:
             yield from waiting.popleft().result()
@@ -176,7 +176,7 @@ def blocks_in_order(
 
 def blocks_here(frames: Iterable[pl.DataFrame], layout: ChunkLayout) -> Iterator[Block]:
     """All rows as blocks, in order, made by the caller: for few rows."""
-    for piece in row_slices(frames, layout.slice_bytes, layout.format.fixed_bytes):
+    for piece in row_slices(frames, layout.slice_bytes, layout.format.extra_bytes):
         yield from layout.blocks(piece)
 
 

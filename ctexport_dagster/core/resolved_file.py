@@ -45,7 +45,7 @@ class ResolvedWriter:
         """
         if list(frame.schema.items()) != list(self._columns.items()):
             raise ValueError("a resolved frame has the columns of its plan, in plan order")
-        for piece in row_slices([frame], BATCH_BYTES, fixed_bytes=_CELL_BYTES * len(self._columns)):
+        for piece in row_slices([frame], BATCH_BYTES, extra_bytes=_CELL_BYTES * len(self._columns)):
             self._writer.write_table(piece.to_arrow(compat_level=_COMPAT).cast(self._schema))
         self.row_count += frame.height
 

@@ -11,16 +11,16 @@ from ctexport_dagster.core.nested_values import instance, struct_parts
 _NUMBER_BYTES = 8
 
 
-def row_slices(frames: Iterable[pl.DataFrame], slice_bytes: int, fixed_bytes: int) -> Iterator[pl.DataFrame]:
+def row_slices(frames: Iterable[pl.DataFrame], slice_bytes: int, extra_bytes: int | pl.Expr) -> Iterator[pl.DataFrame]:
     """The rows of `frames` in order, in slices of at most `slice_bytes`; a row larger than that is a slice of its own.
 
-    A row counts the bytes of its text, 8 for every other value, and `fixed_bytes`. Where the cuts fall depends on the
+    How a row counts: see `row_bytes`. Where the cuts fall depends on the
     rows alone, so the bytes of a file never depend on how an earlier stage happened to batch them.
     """
     pending: list[pl.DataFrame] = []
     pending_bytes = 0
     for frame in frames:
-        ends = np.cumsum(row_bytes(frame) + fixed_bytes)
+        ends = np.cumsum(row_bytes(frame, extra_bytes))
         start = 0
         while start < frame.height:
             used = int(ends[start - 1]) if start else 0
@@ -38,13 +38,16 @@ def row_slices(frames: Iterable[pl.DataFrame], slice_bytes: int, fixed_bytes: in
         yield _joined(pending)
 
 
-def row_bytes(frame: pl.DataFrame) -> np.ndarray:
-    """About how many bytes each row's values take: int64, one per row."""
+def row_bytes(frame: pl.DataFrame, extra_bytes: int | pl.Expr = 0) -> np.ndarray:
+    """About how many bytes each row takes: int64, one per row.
+
+    It counts the bytes of its text, 8 for every other value, and `extra_bytes`, an expression where rows differ.
+    """
     sizes = [_value_bytes(pl.nth(place), dtype) for place, dtype in enumerate(frame.dtypes)]
     numbers = sum(size is None for size in sizes)
     start = pl.repeat(_NUMBER_BYTES * numbers, pl.len(), dtype=pl.Int64)
     texts = (size for size in sizes if size is not None)
-    return frame.select(pl.sum_horizontal(start, *texts).alias("bytes"))["bytes"].to_numpy()
+    return frame.select(pl.sum_horizontal(start, *texts, extra_bytes).alias("bytes"))["bytes"].to_numpy()
 
 
 def _value_bytes(value: pl.Expr, dtype: pl.DataType) -> pl.Expr | None:

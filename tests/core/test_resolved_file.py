@@ -105,7 +105,7 @@ def test_a_writer_left_by_an_error_leaves_no_readable_file(tmp_path: Path) -> No
 @given(st.lists(st.lists(st.text(max_size=30), max_size=20), max_size=6), st.integers(1, 200))
 def test_slices_hold_all_rows_in_order_within_their_size(batches: list[list[str]], slice_bytes: int) -> None:
     frames = [pl.DataFrame({"text": batch}, schema={"text": pl.String}) for batch in batches]
-    slices = list(row_slices(frames, slice_bytes, fixed_bytes=3))
+    slices = list(row_slices(frames, slice_bytes, extra_bytes=3))
     assert [text for batch in batches for text in batch] == [text for piece in slices for text in piece["text"]]
     assert [
         piece for piece in slices if piece.height > 1 and row_bytes(piece).sum() + 3 * piece.height > slice_bytes

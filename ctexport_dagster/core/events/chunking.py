@@ -8,11 +8,10 @@ Source: REQUIREMENTS L6, P10.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 
 from ctexport_dagster.core.atomic import sync_folder
@@ -32,18 +31,16 @@ from ctexport_dagster.core.resolved_file import read_resolved
 from ctexport_dagster.core.row_slices import row_bytes
 from ctexport_dagster.core.staging import StagedChunk
 
-_BATCH_BYTES = 6_000_000
-"""Of the rows of small groups that are formatted at once."""
-
 GroupPlace = tuple[str, date]
 
 
 @dataclass(frozen=True)
 class _Batch:
-    """Some groups of a bucket, and their rows one after the other."""
+    """Some groups of a bucket, how each is formatted, and their rows one after the other."""
 
     rows: pl.DataFrame
     groups: list[EventGroup]
+    layouts: list[ChunkLayout]
 
 
 @dataclass(frozen=True)
@@ -97,37 +94,36 @@ class EventChunking:
         held = rows.group_by("eventName", "day", maintain_order=True).len().rows()
         if held != [(group.event, group.day, group.rows) for group in ordered]:
             raise ValueError(f"a bucket of {len(ordered)} groups of events doesn't hold them as it was staged")
-        batches = list(self._batches(rows, ordered))
-        layouts = [[self._layout(group) for group in batch.groups] for batch in batches]
 
-        def written(batch: _Batch, layouts: Sequence[ChunkLayout]) -> list[StagedChunk]:
-            return list(self._together(batch, layouts, numbers))
+        def written(batch: _Batch) -> list[StagedChunk]:
+            return list(self._together(batch, numbers))
 
-        for chunks in pool.map(written, batches, layouts):
+        for chunks in pool.map(written, list(self._batches(rows, ordered))):
             yield from chunks
 
     def _batches(self, rows: pl.DataFrame, groups: Sequence[EventGroup]) -> Iterator[_Batch]:
-        """The groups that are formatted at once; one that is larger than a batch is alone in its."""
-        ends = np.concatenate([[0], np.cumsum(row_bytes(rows))])
-        batch: list[EventGroup] = []
-        start = stop = 0
+        """The groups that are formatted at once, a slice; one that is larger than that is alone in its batch."""
+        batch, start, stop, used = _Batch(rows, [], []), 0, 0, 0
         for group in groups:
-            is_other = bool(batch) and self.formats.is_by_event and batch[0].event != group.event
-            if batch and (is_other or ends[stop + group.rows] - ends[start] > _BATCH_BYTES):
-                yield _Batch(rows.slice(start, stop - start), batch)
-                start, batch = stop, []
-            batch.append(group)
+            layout = self._layout(group)
+            size = int(row_bytes(rows.slice(stop, group.rows), layout.format.extra_bytes).sum())
+            is_other = self.formats.is_by_event and batch.groups and batch.groups[0].event != group.event
+            if batch.groups and (is_other or used + size > layout.format.slice_bytes):
+                yield replace(batch, rows=rows.slice(start, stop - start))
+                batch, start, used = _Batch(rows, [], []), stop, 0
+            batch.groups.append(group)
+            batch.layouts.append(layout)
             stop += group.rows
-        yield _Batch(rows.slice(start, stop - start), batch)
+            used += size
+        yield replace(batch, rows=rows.slice(start, stop - start))
 
-    def _together(
-        self, batch: _Batch, layouts: Sequence[ChunkLayout], numbers: Mapping[GroupPlace, int]
-    ) -> Iterator[StagedChunk]:
+    def _together(self, batch: _Batch, numbers: Mapping[GroupPlace, int]) -> Iterator[StagedChunk]:
         """Formats groups at once, each into one file; one that is alone, or too large for that, slice by slice."""
         counts = [group.rows for group in batch.groups]
-        formatted = self.formats.of(batch.groups[0].event).split(batch.rows, counts) if len(counts) > 1 else [None]
+        format_ = self.formats.of(batch.groups[0].event)
+        formatted = format_.split(batch.rows, counts) if len(counts) > 1 else [None]
         start = 0
-        for group, layout, rows in zip(batch.groups, layouts, formatted, strict=True):
+        for group, layout, rows in zip(batch.groups, batch.layouts, formatted, strict=True):
             block = layout.block(rows) if rows else None
             if block and len(block.packed.content) <= self.chunk_bytes // 2:
                 blocks = iter([block])

@@ -26,7 +26,7 @@ class CsvFormat:
     def __init__(self, declared: Format, plan: ColumnPlan) -> None:
         self._style = declared.style
         self._columns = plan.columns
-        self.fixed_bytes = len(plan.columns) + 1
+        self.extra_bytes = len(plan.columns) + 1
         self.head = csv_bytes(pl.DataFrame(schema=dict.fromkeys(plan.headers, pl.String)), has_header=True).tobytes()
 
     def rows(self, frame: pl.DataFrame) -> Rows:

@@ -29,7 +29,7 @@ class JsonFormat:
         leads = ["{", *"," * (len(plan.columns) - 1)]
         pieces: list[Piece] = [self._entry(column, lead) for column, lead in zip(plan.columns, leads, strict=True)]
         self._records = RecordLayout([*pieces, "}\n"])
-        self.fixed_bytes = self._records.markup_bytes
+        self.extra_bytes = self._records.markup_bytes
 
     def rows(self, frame: pl.DataFrame) -> Rows:
         values = {column.key: self._value(column, frame[column.key]) for column in self._columns}

@@ -36,8 +36,8 @@ class RowFormat(Protocol):
         ...
 
     @property
-    def fixed_bytes(self) -> int:
-        """About the bytes of a row beside its values: markup, keys, separators."""
+    def extra_bytes(self) -> int | pl.Expr:
+        """About the bytes of a row beside its values: markup, keys, separators; of each row where they differ."""
         ...
 
     def rows(self, frame: pl.DataFrame) -> Rows:

@@ -49,7 +49,7 @@ class ParquetFormat:
         self._as_string = declared.as_string
         self._plan = plan
         self._empty_file = self._file(pl.DataFrame(schema=plan.frame_schema))
-        self.fixed_bytes = _VALUE_BYTES[declared.style] * len(plan.columns)
+        self.extra_bytes = _VALUE_BYTES[declared.style] * len(plan.columns)
 
     def rows(self, frame: pl.DataFrame) -> Rows:
         content, row_group = lifted(self._file(frame))

@@ -7,21 +7,24 @@ they are, and in the footer's record of it every offset moves by as much as the 
 Source: https://github.com/apache/parquet-format/blob/master/src/main/thrift/parquet.thrift
 """
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 from ctexport_dagster.core.formats.thrift import (
     I16,
     I64,
     LIST,
     STRUCT,
+    Hole,
+    Template,
     ThriftField,
     ThriftList,
     ThriftStruct,
     ThriftValue,
     decode_struct,
     encode_struct,
+    template_of,
 )
 
 MAGIC = b"PAR1"
@@ -33,46 +36,46 @@ _CHUNK_OFFSET, _CHUNK_META = 2, 3
 _META_OFFSETS = (9, 10, 11)
 """The data page's, the index page's and the dictionary page's."""
 
-_OFFSET_GROWTH = 5
-"""An offset below 2^41 takes 6 bytes at most, and 1 where it is 0."""
+_OFFSET_BYTES, _NUMBER_BYTES = 6, 3
+"""What an offset below 2^41 takes at most, and a row group's number (16 bits)."""
 
 
 @dataclass(frozen=True)
 class RowGroup:
-    """A row group as in a file of its own, read when it is asked for: `ending` is what that file ends with."""
+    """A row group as in a file of its own, which ends with `ending`.
+
+    Its record stays encoded: as a tree it takes some hundred times as much, and a file has hundreds of row groups.
+    """
 
     content_bytes: int
+    row_count: int
     ending: bytes
+    record: Template
+    offsets: tuple[int, ...]
+    """What stands in the record's holes but the last: offsets in the file; in the last, the row group's number."""
 
-    @cached_property
-    def record(self) -> ThriftStruct:
-        """The footer's record of it."""
-        (record,) = _items(self._footer[_FILE_ROW_GROUPS].value)
-        assert isinstance(record, dict)
-        return record
-
-    @cached_property
-    def row_count(self) -> int:
-        row_count = self._footer[_FILE_ROW_COUNT].value
-        assert isinstance(row_count, int)
-        return row_count
-
-    @cached_property
+    @property
     def footer_bytes(self) -> int:
-        """What it takes in a footer, at most."""
-        columns = _items(self.record[_GROUP_COLUMNS].value)
-        return len(encode_struct(self.record)) + _OFFSET_GROWTH * (2 + 4 * len(columns))
+        """What its record takes in a footer, at most."""
+        return len(self.record.encoded) + _OFFSET_BYTES * len(self.offsets) + _NUMBER_BYTES
 
-    @cached_property
-    def _footer(self) -> ThriftStruct:
-        return decode_struct(self.ending[: -len(MAGIC) - 4])
+    def placed(self, moved_by: int, number: int) -> bytes:
+        """Its record in a file in which it stands that much later, as the group with this number."""
+        return self.record.filled([*(offset + moved_by for offset in self.offsets), number])
 
 
 def lifted(file: memoryview) -> tuple[memoryview, RowGroup]:
     """The content and the record of the one row group of a Parquet file without page indexes and bloom filters."""
     footer_start = len(file) - 8 - int.from_bytes(file[-8:-4], "little")
-    content = file[len(MAGIC) : footer_start]
-    return content, RowGroup(len(content), bytes(file[footer_start:]))
+    content, ending = file[len(MAGIC) : footer_start], bytes(file[footer_start:])
+    footer = decode_struct(ending[: -len(MAGIC) - 4])
+    row_count = footer[_FILE_ROW_COUNT].value
+    (record,) = _items(footer[_FILE_ROW_GROUPS].value)
+    assert isinstance(row_count, int)
+    assert isinstance(record, dict)
+    offsets: list[int] = []
+    template = template_of(_with_holes(record, offsets))
+    return content, RowGroup(len(content), row_count, ending, template, tuple(offsets))
 
 
 def footer_of(empty_file: memoryview, row_groups: Sequence[RowGroup]) -> bytes:
@@ -84,42 +87,39 @@ def footer_of(empty_file: memoryview, row_groups: Sequence[RowGroup]) -> bytes:
     if len(row_groups) == 1:
         return row_groups[0].ending
     footer = decode_struct(bytes(empty_file[len(MAGIC) : -8]))
-    records: list[ThriftValue] = []
-    offset = 0
-    for ordinal, group in enumerate(row_groups):
-        record = _moved(group.record, offset)
-        if _GROUP_ORDINAL in record:
-            record[_GROUP_ORDINAL] = ThriftField(I16, ordinal)
-        records.append(record)
-        offset += group.content_bytes
+    starts = itertools.accumulate((group.content_bytes for group in row_groups), initial=0)
+    records = [
+        group.placed(start, number) for number, (group, start) in enumerate(zip(row_groups, starts, strict=False))
+    ]
     footer[_FILE_ROW_COUNT] = ThriftField(I64, sum(group.row_count for group in row_groups))
-    footer[_FILE_ROW_GROUPS].value = ThriftList(STRUCT, records)
+    footer[_FILE_ROW_GROUPS].value = ThriftList(STRUCT, list(records))
     encoded = encode_struct(footer)
     return encoded + len(encoded).to_bytes(4, "little") + MAGIC
 
 
-def _moved(record: ThriftStruct, by: int) -> ThriftStruct:
-    """A row group's record with every offset moved; the rest is shared with the one given."""
+def _with_holes(record: ThriftStruct, offsets: list[int]) -> ThriftStruct:
+    """A row group's record with holes for its offsets, which are added to `offsets`, and for its number."""
     columns: list[ThriftValue] = []
     for chunk in _items(record[_GROUP_COLUMNS].value):
         assert isinstance(chunk, dict)
         meta = chunk[_CHUNK_META].value
         assert isinstance(meta, dict)
-        moved_meta = ThriftField(STRUCT, _with_moved(meta, _META_OFFSETS, by))
-        columns.append({**_with_moved(chunk, (_CHUNK_OFFSET,), by), _CHUNK_META: moved_meta})
-    moved = _with_moved(record, (_GROUP_OFFSET,), by)
-    return {**moved, _GROUP_COLUMNS: ThriftField(LIST, ThriftList(STRUCT, columns))}
+        outer = _open(chunk, (_CHUNK_OFFSET,), offsets)
+        columns.append({**outer, _CHUNK_META: ThriftField(STRUCT, _open(meta, _META_OFFSETS, offsets))})
+    opened = {**record, _GROUP_COLUMNS: ThriftField(LIST, ThriftList(STRUCT, columns))}
+    return {**_open(opened, (_GROUP_OFFSET,), offsets), _GROUP_ORDINAL: ThriftField(I16, Hole(0))}
 
 
-def _with_moved(struct: ThriftStruct, fields: Sequence[int], by: int) -> ThriftStruct:
-    """The struct with its offsets moved, but those of 0, which means that there is none."""
-    moved = dict(struct)
+def _open(struct: ThriftStruct, fields: Sequence[int], offsets: list[int]) -> ThriftStruct:
+    """The struct with holes for its offsets, but those of 0, which means that there is none."""
+    opened = dict(struct)
     for number in fields:
         value = struct[number].value if number in struct else 0
         assert isinstance(value, int)
         if value:
-            moved[number] = ThriftField(I64, value + by)
-    return moved
+            opened[number] = ThriftField(I64, Hole(value))
+            offsets.append(value)
+    return opened
 
 
 def _items(value: ThriftValue) -> list[ThriftValue]:

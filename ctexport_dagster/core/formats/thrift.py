@@ -3,6 +3,7 @@
 Source: https://github.com/apache/thrift/blob/master/doc/specs/thrift-compact-protocol.md
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -31,6 +32,28 @@ ThriftStruct = dict[int, ThriftField]
 ThriftValue: TypeAlias = "bool | int | bytes | ThriftList | ThriftStruct"
 
 
+class Hole(int):
+    """An integer whose place a template leaves open."""
+
+
+@dataclass(frozen=True)
+class Template:
+    """An encoded struct without the integers of its holes, and where in it they go."""
+
+    encoded: bytes
+    places: tuple[int, ...]
+
+    def filled(self, values: Sequence[int]) -> bytes:
+        """The struct with these integers in its holes, in order."""
+        out = bytearray()
+        start = 0
+        for place, value in zip(self.places, values, strict=True):
+            out += self.encoded[start:place]
+            _write_varint(out, _zigzagged(value))
+            start = place
+        return bytes(out + self.encoded[start:])
+
+
 def decode_struct(data: bytes) -> ThriftStruct:
     """The struct that `data` begins with.
 
@@ -42,9 +65,24 @@ def decode_struct(data: bytes) -> ThriftStruct:
 
 def encode_struct(struct: ThriftStruct) -> bytes:
     """The struct's bytes; what `decode_struct` read comes out the same."""
-    out = bytearray()
+    out = _Output()
     _write_struct(out, struct)
     return bytes(out)
+
+
+def template_of(struct: ThriftStruct) -> Template:
+    """The struct with its holes open."""
+    out = _Output(holes=[])
+    _write_struct(out, struct)
+    return Template(bytes(out), tuple(out.holes or ()))
+
+
+class _Output(bytearray):
+    """What is encoded; with `holes`, where the integers of those would stand."""
+
+    def __init__(self, holes: list[int] | None = None) -> None:
+        super().__init__()
+        self.holes = holes
 
 
 class _Decoder:
@@ -111,7 +149,7 @@ class _Decoder:
         return (value >> 1) ^ -(value & 1)
 
 
-def _write_struct(out: bytearray, struct: ThriftStruct) -> None:
+def _write_struct(out: _Output, struct: ThriftStruct) -> None:
     last = 0
     for number, field in struct.items():
         delta = number - last
@@ -126,7 +164,7 @@ def _write_struct(out: bytearray, struct: ThriftStruct) -> None:
     out.append(0)
 
 
-def _write_value(out: bytearray, kind: int, value: ThriftValue) -> None:
+def _write_value(out: _Output, kind: int, value: ThriftValue) -> None:
     match value:
         case dict():
             _write_struct(out, value)
@@ -136,13 +174,15 @@ def _write_value(out: bytearray, kind: int, value: ThriftValue) -> None:
             if kind == BINARY:
                 _write_varint(out, len(value))
             out += value
+        case Hole() if out.holes is not None:
+            out.holes.append(len(out))
         case int() if kind in (I16, I32, I64):
             _write_varint(out, _zigzagged(value))
         case _:
             out.append(value)
 
 
-def _write_list(out: bytearray, items: ThriftList) -> None:
+def _write_list(out: _Output, items: ThriftList) -> None:
     count = len(items.items)
     if count < 0x0F:
         out.append(count << 4 | items.element)

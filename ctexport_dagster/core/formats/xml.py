@@ -41,7 +41,7 @@ class XmlFormat:
         self._has_json_lists = declared.style == "typed"
         self._columns = plan.columns
         self._records = RecordLayout(self._profile(plan))
-        self.fixed_bytes = self._records.markup_bytes
+        self.extra_bytes = self._records.markup_bytes
 
     def rows(self, frame: pl.DataFrame) -> Rows:
         values = {column.key: self._value(column, frame[column.key]) for column in self._columns}

@@ -21,7 +21,7 @@ class DatasetCsv:
 
     def __init__(self, declared: DatasetFormat, schema: pl.Schema) -> None:
         self._as_string = declared.as_string
-        self.fixed_bytes = _FIELD_BYTES * len(schema) + len(ROW_END)
+        self.extra_bytes = _FIELD_BYTES * len(schema) + len(ROW_END)
         headers = pl.DataFrame(schema=dict.fromkeys(schema.names(), pl.String))
         self.head = csv_bytes(headers, has_header=True).tobytes() or ROW_END.encode()
 

@@ -28,7 +28,7 @@ class DatasetJson:
     def __init__(self, declared: DatasetFormat, schema: pl.Schema) -> None:
         self._as_string = declared.as_string
         self._records = RecordLayout([*self._entries(schema), _END])
-        self.fixed_bytes = self._records.markup_bytes + 1
+        self.extra_bytes = self._records.markup_bytes + 1
 
     def rows(self, frame: pl.DataFrame) -> Rows:
         if not frame.width:

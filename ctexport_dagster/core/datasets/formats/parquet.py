@@ -30,7 +30,7 @@ class DatasetParquet:
         self._codec = declared.compression or "zstd"
         self._as_string = declared.as_string
         self._empty_file = self._file(schema.to_frame())
-        self.fixed_bytes = _VALUE_BYTES * len(schema)
+        self.extra_bytes = _VALUE_BYTES * len(schema)
 
     def rows(self, frame: pl.DataFrame) -> Rows:
         content, row_group = lifted(self._file(frame))

@@ -31,7 +31,7 @@ class DatasetXml:
     def __init__(self, declared: DatasetFormat, schema: pl.Schema) -> None:
         self._as_string = declared.as_string
         self._records = RecordLayout([_OPEN, *_entries(schema), _CLOSE])
-        self.fixed_bytes = self._records.markup_bytes
+        self.extra_bytes = self._records.markup_bytes
 
     def rows(self, frame: pl.DataFrame) -> Rows:
         if not frame.width:

@@ -31,7 +31,7 @@ class EventCsv:
         self._flat = FlatEvents(file)
         headers = [column.header for column in self._flat.columns]
         self.head = csv_bytes(pl.DataFrame([headers], orient="row"), has_header=False).tobytes()
-        self.fixed_bytes = _FIELD_BYTES * len(headers)
+        self.extra_bytes = _FIELD_BYTES * len(headers)
 
     def rows(self, frame: pl.DataFrame) -> Rows:
         return self.split(frame, [frame.height])[0]

@@ -46,7 +46,7 @@ class EventJson:
         self._identifiers = plan.of_role("identity", "all_identities", "clevertapId")
         self._preferences = plan.of_role("preference", "groups")
         self._records = RecordLayout(self._pieces())
-        self.fixed_bytes = self._records.markup_bytes
+        self.extra_bytes = self._records.markup_bytes
 
     def headed(self, event: str) -> "EventJson":
         """The format of one event's files: its name stands first, unless the declaration says otherwise."""

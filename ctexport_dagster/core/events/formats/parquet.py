@@ -25,6 +25,7 @@ from ctexport_dagster.core.events.formats.flat import FlatColumn, FlatEvents
 from ctexport_dagster.core.events.formats.layout import DIMENSIONS, EventFile, own_profile
 from ctexport_dagster.core.events.json_spans import Kind
 from ctexport_dagster.core.events.maps import MapEntries, read_map, with_members
+from ctexport_dagster.core.events.model import MAPS
 from ctexport_dagster.core.events.resolve import resolved_event_schema
 from ctexport_dagster.core.events.text_views import TextViews, texts_from
 from ctexport_dagster.core.events.types import KeyTypes
@@ -42,6 +43,9 @@ _SESSION = np.frombuffer(b"sessionProps.", np.uint8)
 _MAPS = ("commPrefs", "deviceInfo", "eventProps", "identity", "profile")
 _KEY_PATHS = [f"{name}.key_value.key" for name in _MAPS]
 _REPEATED = [*_KEY_PATHS, "eventName", "eventProps.key_value.value.member6.list.element.member6.key_value.key"]
+_ENTRY_BYTES = 24
+"""What an entry of a map takes beside its text while it becomes a union (key, spans, members): with hundreds of short
+values it is most of the memory. Commas tell about how many there are, those within lists and maps with them."""
 _NUMBER_TYPES = (pa.int32(), pa.int64(), pa.float32(), pa.float64())
 _TRUTHS = {"true": True, "false": False}
 
@@ -53,7 +57,9 @@ class UnionTable:
     plan: ColumnPlan
     as_string: bool
 
-    row_bytes: ClassVar[int] = 400
+    extra_bytes: ClassVar[pl.Expr] = _ENTRY_BYTES * pl.sum_horizontal(
+        pl.col(name).str.count_matches(",", literal=True) + 1 for name in MAPS
+    )
     dictionaries: ClassVar[LeafColumns] = _REPEATED
     """Keys repeat; the mixed texts of a union don't pay for one."""
     statistics: ClassVar[LeafColumns] = ["eventName", "eventTime"]
@@ -98,7 +104,7 @@ class TypedTable:
         return self.file.plan
 
     @property
-    def row_bytes(self) -> int:
+    def extra_bytes(self) -> int:
         return 24 * len(self._flat.columns)
 
     @cached_property
@@ -131,7 +137,7 @@ class EventParquet:
         self._table = table
         self._codec = declared.compression or "zstd"
         self._empty_file = self._file(table.of(pl.DataFrame(schema=resolved_event_schema(table.plan))))
-        self.fixed_bytes = table.row_bytes
+        self.extra_bytes = table.extra_bytes
 
     def rows(self, frame: pl.DataFrame) -> Rows:
         return self.split(frame, [frame.height])[0]

@@ -48,7 +48,7 @@ class EventXml:
         self._identifiers = plan.of_role("identity", "all_identities", "clevertapId")
         self._preferences = plan.of_role("preference", "groups")
         self._records = RecordLayout(self._pieces())
-        self.fixed_bytes = self._records.markup_bytes
+        self.extra_bytes = self._records.markup_bytes
 
     def rows(self, frame: pl.DataFrame) -> Rows:
         return self.split(frame, [frame.height])[0]
