@@ -2,7 +2,6 @@
 
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -16,10 +15,10 @@ from ctexport_dagster.core.events.columns import plan_event_columns
 from ctexport_dagster.core.events.export import EventExport
 from ctexport_dagster.core.events.preview import event_preview
 from ctexport_dagster.core.events.resolve import resolve_events, resolved_event_schema
+from ctexport_dagster.core.events.spreading import spread
 from ctexport_dagster.core.events.staged import KEYS_FILE, EventBucket, EventGroup, ResolvedEvents
 from ctexport_dagster.core.interval import Interval
 from ctexport_dagster.core.manifest import Mode
-from ctexport_dagster.core.resolved_file import ResolvedWriter
 from ctexport_dagster.core.schema import SourceSchema
 from ctexport_dagster.core.staging import StagedCounts
 from ctexport_dagster.engine import Engine
@@ -150,19 +149,20 @@ def resolve_instance(task: InstanceTask) -> InstanceOutcome:
     names = task.export.names
     groups = packed(view.groups(task.partitions, task.instance, zone=zone, names=names, span=task.span))
     files = {number: f"{task.instance:03}-{number:05}.rows" for number in groups["bucket"].unique().sort()}
-    columns = resolved_event_schema(task.plan)
     exported, late, preview = 0, 0, ""
-    with ExitStack() as stack:
-        writers = {
-            number: stack.enter_context(ResolvedWriter(task.folder / file, columns)) for number, file in files.items()
-        }
+
+    def all_resolved() -> Iterator[pl.DataFrame]:
+        nonlocal exported, late, preview
         slices = view.slices(task.partitions, task.instance, names=names, span=task.span)
         for events, profiles in with_persons(slices, task.persons, task.instance, task.schema):
             resolved = resolve_events(events, profiles, task.export, task.plan, task.schema, zone)
             preview = preview or event_preview(resolved, task.plan, task.export.identity.order)
-            _spread(resolved, groups, writers)
             exported += resolved.height
             late += int((resolved["ts"] < task.window_start).sum())
+            yield resolved
+
+    columns = resolved_event_schema(task.plan)
+    spread(all_resolved(), groups, columns, lambda number: task.folder / files[number])
     return InstanceOutcome(tuple(_buckets(task.instance, groups, files)), exported, late, preview)
 
 
@@ -204,15 +204,6 @@ def _nobody(schema: SourceSchema) -> pl.DataFrame:
     from ctexport_dagster.lake.stack import frame_columns
 
     return pl.DataFrame(schema=frame_columns(schema, None))
-
-
-def _spread(resolved: pl.DataFrame, groups: pl.DataFrame, writers: Mapping[int, ResolvedWriter]) -> None:
-    """Writes each event into the file of its group's bucket, in order."""
-    placed = resolved.join(
-        groups.select("eventName", "day", "bucket"), on=["eventName", "day"], how="left", maintain_order="left"
-    )
-    for (number,), rows in placed.partition_by("bucket", as_dict=True, maintain_order=True).items():
-        writers[int(number)].write(rows.drop("bucket"))
 
 
 def _buckets(instance: int, groups: pl.DataFrame, files: Mapping[int, str]) -> Iterator[EventBucket]:
