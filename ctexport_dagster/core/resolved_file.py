@@ -61,11 +61,28 @@ class ResolvedWriter:
 
 
 def read_resolved(path: Path) -> Iterator[pl.DataFrame]:
-    """The resolved frames of a file in order, at most some 12 MB each."""
+    """The resolved frames of a file in order, at most some 12 MB each; small ones are joined to that size.
+
+    Where many files are written side by side, each gets a few rows at a time, and a frame costs as much for those as
+    for thousands.
+    """
     with pa.OSFile(str(path)) as source:
         reader = ipc.open_file(source)
+        held: list[pa.RecordBatch] = []
+        held_bytes = 0
         for index in range(reader.num_record_batches):
-            yield pl.DataFrame(reader.get_batch(index))
+            batch = reader.get_batch(index)
+            if held and held_bytes + batch.nbytes > BATCH_BYTES:
+                yield _frame(held)
+                held, held_bytes = [], 0
+            held.append(batch)
+            held_bytes += batch.nbytes
+        if held:
+            yield _frame(held)
+
+
+def _frame(batches: list[pa.RecordBatch]) -> pl.DataFrame:
+    return pl.DataFrame(batches[0] if len(batches) == 1 else pa.concat_batches(batches))
 
 
 def _arrow_type(dtype: pl.DataType) -> pa.DataType:

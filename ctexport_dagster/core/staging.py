@@ -72,6 +72,8 @@ class Resolved(ResolvedRows):
 
     files: dict[int, str]
     """instance → file name within the attempt's folder; instances without rows are absent."""
+    rests_on: str = ""
+    """A fingerprint of what the rows follow from: of changes, more and less than the state that they lead to."""
 
 
 class StagedChunk(_Document):

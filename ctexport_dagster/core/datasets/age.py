@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 import polars.selectors as cs
 
+from ctexport_dagster.core.counted import counted
 from ctexport_dagster.core.datasets.declared import DeclaredDataset
 from ctexport_dagster.core.datasets.export import DatasetExport
 
@@ -39,7 +40,8 @@ def ageless_warnings(export: DatasetExport, ageless: Iterable[str]) -> tuple[str
     days = export.effective_max_age_days
     if days is None:
         return ()
+    age = counted(days, "day")
     return tuple(
-        f"{dataset} has no timestamp, so that none of its rows counts as older than {days} days; declare `timestamp:`"
+        f"{dataset} has no timestamp, so that none of its rows counts as older than {age}; declare `timestamp:`"
         for dataset in ageless
     )

@@ -6,6 +6,7 @@
     empty-g1            its empty file, only where a key is no longer used
     journal-g1.jsonl    {"event": "sending" | "sent", "key": …, "attempt": …}, durable before the next step
     manifest-g1.json    generation 1 is delivered
+    basis.json          what of the source the newest generation rests on (core/delivery/basis.py)
     .lock               held while a delivery is at work
 """
 

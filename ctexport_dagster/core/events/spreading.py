@@ -5,14 +5,13 @@ has a row or two for each. So no more than `MOST_OPEN` files are written at once
 to that many drawers first, and from each of them to its own buckets.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
 import polars as pl
 
-from ctexport_dagster.core.resolved_file import BATCH_BYTES, ResolvedWriter, read_resolved
-from ctexport_dagster.core.row_slices import row_slices
+from ctexport_dagster.core.resolved_file import ResolvedWriter, read_resolved
 
 MOST_OPEN = 128
 
@@ -45,7 +44,7 @@ def spread(
     }
     _write(frames, placed, paths, columns)
     for number, path in paths.items():
-        spread(_read(path), groups.filter(pl.col("bucket").is_in(drawers[number])), columns, path_of, most_open)
+        spread(read_resolved(path), groups.filter(pl.col("bucket").is_in(drawers[number])), columns, path_of, most_open)
         path.unlink()
 
 
@@ -61,8 +60,3 @@ def _write(
                 raise ValueError("an event is of a group that was not counted")
             for (number,), rows in placed.partition_by("bucket", as_dict=True, maintain_order=True).items():
                 writers[int(number)].write(rows.drop("bucket"))
-
-
-def _read(path: Path) -> Iterator[pl.DataFrame]:
-    """A drawer's events in order, in frames as large as those that were cut up to fill it."""
-    return row_slices(read_resolved(path), BATCH_BYTES, extra_bytes=0)

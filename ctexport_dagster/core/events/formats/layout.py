@@ -11,6 +11,7 @@ import polars as pl
 from ctexport_dagster.core.columns import ColumnPlan, OutputColumn
 from ctexport_dagster.core.events.json_spans import column_bytes
 from ctexport_dagster.core.events.maps import MapEntries, MapKeys, read_map
+from ctexport_dagster.core.events.model import MAPS
 from ctexport_dagster.core.formats.layout import RowFormat, Rows
 
 IDENTIFIERS = ("identity", "all_identities", "objectId", "clevertapId", "clevertapIds")
@@ -22,6 +23,9 @@ DIMENSIONS = "dimensions"
 DIMENSION_FIELDS = ("width", "height", "unit")
 SESSION_FIELDS = ("utm_source", "utm_medium", "utm_campaign")
 """The fields of the original, in its order; further keys follow them. Source: CONSUMERS."""
+
+ENTRY_COUNT = pl.sum_horizontal(pl.col(name).str.count_matches(",", literal=True) + 1 for name in MAPS)
+"""About how many entries a row's maps have, items of lists among them: what parts them, whatever else it stands in."""
 
 
 class EventRows(RowFormat, Protocol):

@@ -22,10 +22,9 @@ import pyarrow as pa
 
 from ctexport_dagster.core.columns import ColumnPlan
 from ctexport_dagster.core.events.formats.flat import FlatColumn, FlatEvents
-from ctexport_dagster.core.events.formats.layout import DIMENSIONS, EventFile, own_profile
+from ctexport_dagster.core.events.formats.layout import DIMENSIONS, ENTRY_COUNT, EventFile, own_profile
 from ctexport_dagster.core.events.json_spans import Kind
 from ctexport_dagster.core.events.maps import MapEntries, read_map, with_members
-from ctexport_dagster.core.events.model import MAPS
 from ctexport_dagster.core.events.resolve import resolved_event_schema
 from ctexport_dagster.core.events.text_views import TextViews, texts_from
 from ctexport_dagster.core.events.types import KeyTypes
@@ -45,7 +44,7 @@ _KEY_PATHS = [f"{name}.key_value.key" for name in _MAPS]
 _REPEATED = [*_KEY_PATHS, "eventName", "eventProps.key_value.value.member6.list.element.member6.key_value.key"]
 _ENTRY_BYTES = 24
 """What an entry of a map takes beside its text while it becomes a union (key, spans, members): with hundreds of short
-values it is most of the memory. Commas tell about how many there are, those within lists and maps with them."""
+values it is most of the memory."""
 _NUMBER_TYPES = (pa.int32(), pa.int64(), pa.float32(), pa.float64())
 _TRUTHS = {"true": True, "false": False}
 
@@ -57,9 +56,7 @@ class UnionTable:
     plan: ColumnPlan
     as_string: bool
 
-    extra_bytes: ClassVar[pl.Expr] = _ENTRY_BYTES * pl.sum_horizontal(
-        pl.col(name).str.count_matches(",", literal=True) + 1 for name in MAPS
-    )
+    extra_bytes: ClassVar[pl.Expr] = _ENTRY_BYTES * ENTRY_COUNT
     dictionaries: ClassVar[LeafColumns] = _REPEATED
     """Keys repeat; the mixed texts of a union don't pay for one."""
     statistics: ClassVar[LeafColumns] = ["eventName", "eventTime"]

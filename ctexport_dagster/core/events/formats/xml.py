@@ -18,7 +18,7 @@ import numpy as np
 import polars as pl
 
 from ctexport_dagster.core.columns import ColumnPlan, OutputColumn
-from ctexport_dagster.core.events.formats.layout import label, local_numbers, own_profile, split_records
+from ctexport_dagster.core.events.formats.layout import ENTRY_COUNT, label, local_numbers, own_profile, split_records
 from ctexport_dagster.core.events.json_spans import column_bytes
 from ctexport_dagster.core.events.maps import MapEntries, read_map
 from ctexport_dagster.core.events.text_views import texts_from
@@ -32,6 +32,8 @@ from ctexport_dagster.core.formats.values import TIMESTAMP_PATTERN, scalar_texts
 from ctexport_dagster.core.schema import ValueType
 
 _ELEMENT_NAME = re.compile(r"(?!xml|entry$)[A-Za-z_][A-Za-z0-9_.-]*", re.IGNORECASE)
+_ENTRY_BYTES = 60
+"""What an entry of a map takes beside its text: its markup, and its places while it is read."""
 Markup = Callable[[str], tuple[str, str]]
 """A key → what stands before and after its value."""
 
@@ -48,7 +50,7 @@ class EventXml:
         self._identifiers = plan.of_role("identity", "all_identities", "clevertapId")
         self._preferences = plan.of_role("preference", "groups")
         self._records = RecordLayout(self._pieces())
-        self.extra_bytes = self._records.markup_bytes
+        self.extra_bytes = _ENTRY_BYTES * ENTRY_COUNT + self._records.markup_bytes
 
     def rows(self, frame: pl.DataFrame) -> Rows:
         return self.split(frame, [frame.height])[0]
