@@ -30,6 +30,7 @@ from ctexport_dagster.schedules import schedule_of
 from ctexport_dagster.sensors.catch_up import catch_up_sensor
 from ctexport_dagster.sensors.failures import failure_sensors
 from ctexport_dagster.sensors.punctuality import punctuality_sensor
+from ctexport_dagster.sensors.read_anew import read_anew_sensor
 from ctexport_dagster.sensors.telling import post_of
 from ctexport_dagster.volumes import usage_of
 
@@ -85,6 +86,7 @@ def build_definitions(
         sensors=[
             catch_up_sensor(lines, ledger, clock, pools={pool for asset in assets if (pool := asset.op.pool)}),
             punctuality_sensor(lines, clock),
+            read_anew_sensor(lines, clock),
             *failure_sensors(lines, _types(destinations), post_of(held, surroundings), clock, usage_at),
         ]
         if lines

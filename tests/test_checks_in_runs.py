@@ -16,6 +16,7 @@ from ctexport_dagster.partitions import dagster_key
 from ctexport_dagster.resources.local import LocalDestination
 from ctexport_dagster.running.switch import stop
 from ctexport_dagster.sensors.punctuality import punctuality_sensor
+from ctexport_dagster.sensors.read_anew import read_anew_sensor
 
 COLUMNS: dict[str, pl.DataType] = {
     "clevertapId": pl.String(),
@@ -39,6 +40,7 @@ EVERY_CHECK = {
         "files_hold_every_exported_row",
         "files_are_as_planned",
         "newest_partition_is_on_time",
+        "source_is_as_delivered",
     },
 }
 
@@ -202,6 +204,39 @@ def test_a_missing_partition_is_told_once_and_again_when_it_has_come(
     (evaluation,), cursor = looked(late, cursor)
     assert evaluation.passed
     assert looked(late, cursor)[0] == []
+
+
+def looked_for_readings(home: DagsterHome, cursor: str | None) -> tuple[list[dg.AssetCheckEvaluation], str | None]:
+    """What the sensor that looks for partitions read anew tells, and its cursor after it."""
+    result = read_anew_sensor(home.lines, home.clock)(dg.build_sensor_context(home.instance, cursor))
+    assert isinstance(result, dg.SensorResult)
+    return [one for one in result.asset_events or [] if isinstance(one, dg.AssetCheckEvaluation)], result.cursor
+
+
+def test_a_partition_that_was_read_anew_is_warned_of_once_and_passes_when_it_was_sent_anew(
+    tiny_home: TinyHome, instance: dg.DagsterInstance
+) -> None:
+    tiny_home.tell(DAYS[0], day(0))
+    home = home_of(tiny_home, instance)
+    assert ran(home, DAYS[:1])["daily/delivery"]["source_is_as_delivered"].passed
+    told, cursor = looked_for_readings(home, None)
+    assert told == []
+    tiny_home.tell(DAYS[0], day(1))
+    tiny_home.ingest(DAYS[0])
+    (evaluation,), cursor = looked_for_readings(home, cursor)
+    assert (evaluation.asset_key, evaluation.check_name) == (delivery_key("daily"), "source_is_as_delivered")
+    assert (evaluation.passed, evaluation.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert evaluation.description == "The source was read anew since these were delivered: 2026-11-01."
+    table = evaluation.metadata["partitions"]
+    assert isinstance(table, dg.TableMetadataValue)
+    command = "ctexport run daily --partition 2026-11-01"
+    assert [record.data for record in table.records] == [
+        {"partition": "2026-11-01", "read anew": "profiles", "to send it anew": command}
+    ]
+    assert looked_for_readings(home, cursor)[0] == []
+    assert ran(home, DAYS[:1])["daily/delivery"]["source_is_as_delivered"].passed
+    (evaluation,), cursor = looked_for_readings(home, cursor)
+    assert evaluation.passed
 
 
 def test_two_missing_partitions_are_told_apart_from_one(tiny_home: TinyHome, instance: dg.DagsterInstance) -> None:

@@ -370,6 +370,6 @@ def test_a_manifest_that_counts_rows_wrongly_is_found(tmp_path: Path) -> None:
     path.write_text(json.dumps(document))
     problems = reading(tmp_path).partition("2026-11-01").verify()
     assert [(problem.kind, problem.promised, problem.found) for problem in problems] == [
-        ("rows", "7 rows", "1 rows"),
-        ("rows", "1 rows", "7 rows in its files"),
+        ("rows", "7 rows", "1 row"),
+        ("rows", "1 row", "7 rows in its files"),
     ]

@@ -18,6 +18,7 @@ from ctexport_dagster.core.interval import Cadence
 from ctexport_dagster.core.lateness import Standing
 from ctexport_dagster.core.manifest import Manifest, Mode
 from ctexport_dagster.core.phones import PhoneReport
+from ctexport_dagster.outdated import LOOK_BACK, Outdated
 
 CheckName = Literal[
     "every_row_is_accounted_for",
@@ -31,6 +32,7 @@ CheckName = Literal[
     "files_hold_every_exported_row",
     "files_are_as_planned",
     "newest_partition_is_on_time",
+    "source_is_as_delivered",
     "year_is_within_entitlement",
 ]
 
@@ -46,6 +48,9 @@ _DESCRIPTIONS: Mapping[CheckName, str] = {
     "files_hold_every_exported_row": "The rows of the manifest's files together are the rows exported.",
     "files_are_as_planned": "Plan, manifest and journal tell of the same files, rows, bytes and checksums.",
     "newest_partition_is_on_time": "The newest partition due an hour ago or earlier is delivered. Looked at often.",
+    "source_is_as_delivered": (
+        f"None of the newest {LOOK_BACK} partitions was read anew at its source since its delivery. Looked at often."
+    ),
     "year_is_within_entitlement": f"All exports together used less than {NEAR_PERCENT} % of the year's entitlement.",
 }
 _SHOWN = 50
@@ -200,6 +205,25 @@ def of_standing(found: Standing | None, cadence: Cadence) -> dg.AssetCheckResult
             "due": dg.MetadataValue.timestamp(found.due),
         },
         description=words.get(found.punctuality),
+    )
+
+
+def of_outdated(found: Sequence[Outdated]) -> dg.AssetCheckResult:
+    """The partitions whose source was read anew since they were delivered, with what to run.
+
+    A warning: nothing was lost, and whether the consumers need the files anew is for people to say.
+    """
+    records = [
+        dg.TableRecord({"partition": one.partition, "read anew": ", ".join(one.inputs), "to send it anew": one.command})
+        for one in found
+    ]
+    listed = _listed(one.partition for one in found)
+    return _result(
+        "source_is_as_delivered",
+        passed=not found,
+        warns=True,
+        metadata={"partitions": dg.MetadataValue.table(records)} if records else {},
+        description=f"The source was read anew since these were delivered: {listed}." if found else None,
     )
 
 

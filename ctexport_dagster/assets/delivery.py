@@ -16,6 +16,7 @@ from ctexport_dagster.core.delivery.record import generations
 from ctexport_dagster.core.delivery.request import USUAL_PACE, Pace
 from ctexport_dagster.core.destination import Destination
 from ctexport_dagster.line import Line
+from ctexport_dagster.outdated import outdated_partitions
 from ctexport_dagster.partitions import partitions_of, window_of
 from ctexport_dagster.stages.delivery import deliver_parts
 from ctexport_dagster.volumes import UsageAt, nothing_is_counted
@@ -59,6 +60,7 @@ def delivery_asset(
             "files_hold_every_exported_row",
             "files_are_as_planned",
             "newest_partition_is_on_time",
+            "source_is_as_delivered",
             *(() if usage_at is nothing_is_counted else ("year_is_within_entitlement",)),
         ),
     )
@@ -100,6 +102,7 @@ def delivery_asset(
                     *checks.of_manifests(manifests),
                     checks.of_audit(audit_of(delivered)),
                     checks.of_standing(line.standing(clock()), line.cadence),
+                    checks.of_outdated(outdated_partitions(line, clock())),
                     *checks.of_usage(usage_at(clock()), line.name),
                 ],
             ),

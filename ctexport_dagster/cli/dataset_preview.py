@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from ctexport_dagster.cli.terminal import print_lines, print_table
+from ctexport_dagster.core.counted import counted
 from ctexport_dagster.core.datasets.preview import masked_table
 from ctexport_dagster.dataset_line import DatasetLine
 from ctexport_dagster.stages.dataset_preview import DatasetPreview, PreviewedDataset
@@ -80,7 +81,7 @@ def _print(one: ShownDataset) -> None:
     print_lines("", f"{one.dataset}: {one.mode}, {carries}", "files, then further chunks by the same pattern")
     print_lines(*(f"  {file}" for file in one.files), f"  {one.manifest}", "")
     print_table(("column", "type"), [(column["header"], column["type"]) for column in one.columns])
-    print_lines("", f"{len(one.rows)} sample row{'' if len(one.rows) == 1 else 's'}, from the {one.rows_from}")
+    print_lines("", f"{counted(len(one.rows), 'sample row')}, from the {one.rows_from}")
     for row in one.rows:
         print_lines("", *(f"  {header}: {value}" for header, value in row.items() if value))
 

@@ -12,6 +12,7 @@ import typer
 from ctexport_dagster.cli.lines import latest_deliveries, line_of
 from ctexport_dagster.cli.run import print_delivered, run_windows
 from ctexport_dagster.cli.terminal import home_here, print_lines
+from ctexport_dagster.core.counted import counted
 from ctexport_dagster.core.events.format import EventFormat
 from ctexport_dagster.core.export import Format
 from ctexport_dagster.core.interval import Interval
@@ -28,7 +29,7 @@ def demo() -> None:
     lines = [line_of(home, name) for name, export in home.exports.items() if _is_demo(home, export.source)]
     if not lines:
         raise typer.BadParameter("this home has no export of a source of type demo")
-    print_lines(f"Running {len(lines)} exports of {home.root} for {PARTITIONS} days, through Dagster.", "")
+    print_lines(f"Running {counted(len(lines), 'export')} of {home.root} for {PARTITIONS} days, through Dagster.", "")
     delivered = [one for line in lines for one in run_windows(home, line, _first_windows(line), wants_full=False)]
     print_delivered(delivered)
     for line in lines:

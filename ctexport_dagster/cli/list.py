@@ -1,7 +1,7 @@
 """`ctexport list`: the declared exports, how they stand, filtered and by pages. Source: REQUIREMENTS S9."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Annotated, Literal
 
@@ -11,10 +11,12 @@ from ctexport_dagster.cli.entitlement import usage_here, usage_json, usage_lines
 from ctexport_dagster.cli.lines import lines_of
 from ctexport_dagster.cli.standings import standings_of
 from ctexport_dagster.cli.terminal import AsJson, home_here, print_json, print_lines, print_table
+from ctexport_dagster.core.counted import counted
 from ctexport_dagster.core.export import ExportKind, FormatType
 from ctexport_dagster.core.status import Standing
 from ctexport_dagster.home import Home
 from ctexport_dagster.line import Line
+from ctexport_dagster.outdated import outdated_partitions
 
 Frequency = Literal["once", "3h", "4h", "6h", "8h", "12h", "24h", "daily"]
 StatusOption = Literal["pending", "running", "stopped", "done"]
@@ -36,6 +38,8 @@ class Listed:
     source: str
     destination: str
     owner: str
+    outdated: tuple[str, ...] = ()
+    """Of the newest thirty partitions, those whose source was read anew since; looked for on the page that is shown."""
 
 
 @dataclass(frozen=True)
@@ -73,14 +77,15 @@ def list_exports(
     now = datetime.now(UTC)
     found, usage = [one for one in listed_exports(home, lines, now) if filters.let_through(one)], usage_here(home, now)
     size = int(per_page)
-    shown, pages = found[(page - 1) * size : page * size], max(1, -(-len(found) // size))
+    pages = max(1, -(-len(found) // size))
+    shown = _with_outdated(found[(page - 1) * size : page * size], lines, now)
     if as_json:
         paging = {"page": page, "pages": pages, "total": len(found)}
         print_json({**paging, "exports": [asdict(one) for one in shown], "usage": usage_json(usage)})
         return
     if shown:
         _print(shown)
-    print_lines(f"page {page} of {pages}, {len(found)} export{'' if len(found) == 1 else 's'}", *usage_lines(usage))
+    print_lines(f"page {page} of {pages}, {counted(len(found), 'export')}", *usage_lines(usage))
 
 
 def listed_exports(home: Home, lines: Sequence[Line], now: datetime) -> list[Listed]:
@@ -106,6 +111,12 @@ def _listed(home: Home, line: Line, stands: Standing) -> Listed:
     )
 
 
+def _with_outdated(shown: Sequence[Listed], lines: Sequence[Line], now: datetime) -> list[Listed]:
+    named = {line.name: line for line in lines}
+    outdated = ((one, outdated_partitions(named[one.name], now)) for one in shown)
+    return [replace(one, outdated=tuple(found.partition for found in each)) for one, each in outdated]
+
+
 def _was_exported(line: Line, first: datetime | None, last: datetime | None) -> bool:
     """Whether a partition was delivered whose run was due on one of these days, in the export's time zone."""
     if first is None and last is None:
@@ -117,7 +128,19 @@ def _was_exported(line: Line, first: datetime | None, last: datetime | None) -> 
 
 def _print(shown: Sequence[Listed]) -> None:
     """What needs attention stands below the table, where it has room."""
-    columns = [column for column in asdict(shown[0]) if column != "attention"]
-    rows = [{**asdict(one), "status": one.status + (" !" if one.attention else "")} for one in shown]
+    columns = [column for column in asdict(shown[0]) if column not in ("attention", "outdated")]
+    rows = [{**asdict(one), "status": _marked(one)} for one in shown]
     print_table(columns, [[row[column] for column in columns] for row in rows])
     print_lines(*(f"! {one.name}: {one.attention}" for one in shown if one.attention))
+    print_lines(
+        *(f"~ {one.name}: {_outdated(one.outdated)}; ctexport show {one.name}" for one in shown if one.outdated)
+    )
+
+
+def _marked(one: Listed) -> str:
+    return one.status + (" !" if one.attention else "") + (" ~" if one.outdated else "")
+
+
+def _outdated(partitions: Sequence[str]) -> str:
+    more = f" and {len(partitions) - 1} more" if len(partitions) > 1 else ""
+    return f"the source was read anew since {partitions[-1]}{more} went out"

@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 
 from ctexport_dagster.cli.asking import Asker
+from ctexport_dagster.cli.new_datasets import choose_datasets, refuse_both, show_datasets
 from ctexport_dagster.cli.new_resources import choose_destination, choose_source, option_pairs, refuse_clear_secrets
 from ctexport_dagster.cli.new_session import NAME, Session
 from ctexport_dagster.cli.new_steps import (
@@ -35,6 +36,7 @@ from ctexport_dagster.wizard.answers import ExportAnswers, ResourceAnswers
 from ctexport_dagster.wizard.drafts import FOLDERS, home_with
 
 _FILES, _WHO, _WHAT, _WHEN = "1 Source, destination and files", "2 Identifiers", "3 Properties", "4 Schedule"
+_TABLES = "Tables as they are, in place of 2 and 3"
 _Kind = Literal["local", "s3", "gcs", "azure_blob", "adls", "sftp"]
 
 
@@ -94,6 +96,7 @@ def new(
     order: Annotated[Texts, option(_WHAT, "A property that stands first; repeat it.")] = None,
     rename: Annotated[Texts, option(_WHAT, "Another header.", metavar="NAME=HEADER")] = None,
     on_new_property: Annotated[Literal["append", "lock"] | None, option(_WHAT, "A new property of the source.")] = None,
+    dataset: Annotated[Texts, option(_TABLES, "A dataset of the source; repeat it.")] = None,
     every: Annotated[Text, option(_WHEN, "once, or 3h to 24h.")] = None,
     at: Annotated[Text, option(_WHEN, "Time of day, as 02:00.")] = None,
     timezone: Annotated[Text, option(_WHEN, "An IANA name.")] = None,
@@ -115,6 +118,7 @@ def new(
         destination=destination,
         owner=owner,
         account_id=account_id,
+        datasets=dataset,
         format=format_,
         folder=folder,
         file_name=file_name,
@@ -216,8 +220,12 @@ def _declared(
     _say_where(session, console)
     choose_source(session, source)
     choose_destination(session, destination)
+    choose_datasets(session)
+    refuse_both(session.answers)
     _refuse_missing(session)
-    look_at_source(session)
+    is_flow = session.answers.is_flow
+    if not is_flow:
+        look_at_source(session)
     if session.unseen:
         console.print(f"The source can't be read yet, so that names are taken as typed: {session.unseen}", markup=False)
     if session.asker:
@@ -226,13 +234,15 @@ def _declared(
         session.answers = session.answers.with_defaults()
         _refuse_mistakes(session)
         show_files(session, console)
-        show_columns(session, console)
+        (show_datasets if is_flow else show_columns)(session, console)
         show_schedule(session, console)
     return _write(session)
 
 
 def _ask_steps(session: Session, asker: Asker) -> None:
-    steps = ((_FILES, files_step), (_WHO, identifiers_step), (_WHAT, properties_step), (_WHEN, schedule_step))
+    is_flow = session.answers.is_flow
+    what = () if is_flow else ((_WHO, identifiers_step), (_WHAT, properties_step))
+    steps = ((_FILES, files_step), *what, (_WHEN, schedule_step))
     for title, step in steps:
         asker.say("", title)
         step(session, asker)
@@ -241,6 +251,8 @@ def _ask_steps(session: Session, asker: Asker) -> None:
         forget_schedule(session)
         schedule_step(session, asker)
     _refuse_mistakes(session)
+    if is_flow:
+        show_datasets(session, asker.console)
     show_schedule(session, asker.console)
     asker.say("", *(f"{new.file}\n{new.text}" for new in session.files()))
     if not asker.yes("Write this?", default=True):

@@ -6,6 +6,7 @@ import typer
 
 from ctexport_dagster.cli.asking import Asker
 from ctexport_dagster.cli.new_session import Session, mistake, resource_check
+from ctexport_dagster.core.counted import counted
 from ctexport_dagster.core.declared import CADENCES
 from ctexport_dagster.core.errors import ExportError
 from ctexport_dagster.resources.files.declaration import Files, FilesSource
@@ -83,7 +84,7 @@ def _complete_source(session: Session, new: ResourceAnswers) -> None:
         new.fields["profiles"] = asker.text(question, None, resource_check(new, "profiles"))
     found = partitions_found(root, new.fields["profiles"])
     if asker:
-        asker.say(f"  {len(found)} partitions found{f', the first {found[0]}' if found else ' so far'}")
+        asker.say(f"  {counted(len(found), 'partition')} found{f', the first {found[0]}' if found else ' so far'}")
         _ask_columns(asker, session, new, found[0] if found else None)
         _ask_source_fields(asker, new, found)
     elif "start" not in new.fields:

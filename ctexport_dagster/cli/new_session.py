@@ -7,14 +7,15 @@ from datetime import datetime
 from pathlib import Path
 
 from ctexport_dagster.cli.asking import Asker, Check
+from ctexport_dagster.core.datasets.export import DatasetExport
 from ctexport_dagster.core.declared import Declared
 from ctexport_dagster.core.errors import ConfigurationError, Mistake
-from ctexport_dagster.core.export import Export
+from ctexport_dagster.core.export import DeclaredExport, Export
 from ctexport_dagster.core.source import SourceDeclaration
 from ctexport_dagster.core.surroundings import Surroundings
 from ctexport_dagster.declarations.reading import Declarations
 from ctexport_dagster.wizard.answers import ExportAnswers, ResourceAnswers
-from ctexport_dagster.wizard.drafts import NewFile, about, draft, export_draft
+from ctexport_dagster.wizard.drafts import AnExport, NewFile, about, draft, export_draft
 from ctexport_dagster.wizard.looking import Seen
 
 NAME = "use a-z, 0-9 and _ alone: it becomes the name in Dagster"
@@ -48,13 +49,24 @@ class Session:
         """The source's properties, as far as it could be read."""
         return [found.name for found in self.seen.properties] if self.seen else []
 
-    def export(self) -> Export:
+    def export(self) -> DeclaredExport:
         """The export as far as it was said.
 
         Raises:
             ConfigurationError: an answer can't be used.
         """
-        export, mistakes = export_draft(self.answers.name, self.answers.content())
+        return self._drafted(self.answers.model)
+
+    def profile_export(self) -> Export:
+        """As `export`, which is one of profiles."""
+        return self._drafted(Export)
+
+    def flow(self) -> DatasetExport:
+        """As `export`, which is a flow of datasets."""
+        return self._drafted(DatasetExport)
+
+    def _drafted(self, model: type[AnExport]) -> AnExport:
+        export, mistakes = export_draft(self.answers.name, self.answers.content(), model)
         if export is None:
             raise ConfigurationError([replace(mistake, file=self.answers.file, line=0) for mistake in mistakes])
         return export
@@ -106,7 +118,7 @@ class Session:
 
         def check(said: str) -> list[str]:
             answers = replace(self.answers, **{attribute: parse(said)})
-            return about(field, export_draft(answers.name, answers.content())[1])
+            return about(field, export_draft(answers.name, answers.content(), answers.model)[1])
 
         return check
 

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from ctexport_dagster.cli.asking import Asker
 from ctexport_dagster.cli.new_session import Session
 from ctexport_dagster.cli.new_views import show_columns, show_files, show_identities
+from ctexport_dagster.core.datasets.naming import DATASET_RULES
 from ctexport_dagster.core.declared import CADENCES
 from ctexport_dagster.core.errors import ExportError, Mistake
-from ctexport_dagster.core.export import GROUPS, ONCE
+from ctexport_dagster.core.export import GROUPS, ONCE, Export
 from ctexport_dagster.core.identifiers import ACCOUNT_DEFINED
-from ctexport_dagster.core.naming import FOLDER_PRESETS, NAME_PRESETS
+from ctexport_dagster.core.naming import PROFILE_RULES
 from ctexport_dagster.core.profile import PREFERENCES
 from ctexport_dagster.wizard.drafts import about, export_draft
 from ctexport_dagster.wizard.looking import look
@@ -20,6 +21,7 @@ FORMATS = ("csv", "json", "xml", "parquet")
 def files_step(session: Session, asker: Asker) -> None:
     """Where files go, in which format, under which names."""
     said = session.answers
+    rules, named = (DATASET_RULES, "{{Dataset-name}}") if said.is_flow else (PROFILE_RULES, "profiles")
     if said.format is None:
         said.format = asker.one_of("Format", FORMATS, "csv")
     if said.account_id is None:
@@ -31,10 +33,10 @@ def files_step(session: Session, asker: Asker) -> None:
         question = "E-mail address that failures are sent to"
         said.owner = asker.text(question, default, session.export_check("owner", "owner"))
     if said.folder is None:
-        question = f"Folder: {', '.join(FOLDER_PRESETS)}, or a template such as {{{{Date}}}}/run-{{{{Export-id}}}}"
+        question = f"Folder: {', '.join(rules.folders)}, or a template such as {{{{Date}}}}/run-{{{{Export-id}}}}"
         said.folder = asker.text(question, "bucket_root", session.export_check("folder", "files.folder"))
     if said.file_name is None:
-        question = f"File name: {', '.join(NAME_PRESETS)}, or a template such as profiles-{{{{Date}}}}"
+        question = f"File name: {', '.join(rules.names)}, or a template such as {named}-{{{{Date}}}}"
         said.file_name = asker.text(question, "default", session.export_check("file_name", "files.name"))
     show_files(session, asker.console)
 
@@ -45,7 +47,7 @@ def look_at_source(session: Session) -> None:
     if source is None:
         session.unseen = "its file holds a mistake; `ctexport check` names it"
         return
-    export, _ = export_draft(session.answers.name, {})
+    export, _ = export_draft(session.answers.name, {}, Export)
     if export is None:
         return
     try:
@@ -61,7 +63,7 @@ def identifiers_step(session: Session, asker: Asker) -> None:
         further = [name for name in session.properties if name not in ACCOUNT_DEFINED]
         known = [*ACCOUNT_DEFINED, *further] if session.seen else []
         if known:
-            asker.say(_numbered(known))
+            asker.say(numbered(known))
         question = "Identifiers by priority, divided by commas (any property can be one)"
         said.identifiers = asker.some_of(question, known, ", ".join(ACCOUNT_DEFINED))
     if said.identity_values is None:
@@ -81,12 +83,12 @@ def properties_step(session: Session, asker: Asker) -> None:
         said.device = asker.yes("Add the device token?", default=True)
     if said.communication is None:
         preferences = (*PREFERENCES, GROUPS)
-        question = f"Communication preferences: all, none, or of these: {_numbered(preferences)}"
+        question = f"Communication preferences: all, none, or of these: {numbered(preferences)}"
         chosen = asker.some_of(question, preferences, "none", ("all", "none"))
         said.communication = [] if chosen == ["none"] else chosen
     if said.properties is None:
         if known:
-            asker.say(_numbered(known))
+            asker.say(numbered(known))
         question = "Properties: all, system, or names divided by commas"
         said.properties = asker.some_of(question, known, "all", ("all", "system"))
     chosen = known if said.properties in (["all"], ["system"]) else said.properties
@@ -120,7 +122,8 @@ def schedule_step(session: Session, asker: Asker) -> None:
             question = "Time of day of the run" if said.every == "24h" else "Delay after a window's end"
             said.at = asker.text(question, "00:00", session.export_check("at", "schedule.at"))
         if said.mode is None:
-            question = "After a full first run, what changed, or everything each time"
+            news = "what was added" if said.is_flow else "what changed"
+            question = f"After a full first run, {news}, or everything each time"
             said.mode = asker.one_of(question, ("incremental", "full"), "incremental")
 
 
@@ -136,5 +139,5 @@ def forget_schedule(session: Session) -> None:
     said.every = said.timezone = said.start = said.at = said.mode = None
 
 
-def _numbered(names: Sequence[str]) -> str:
+def numbered(names: Sequence[str]) -> str:
     return "  ".join(f"{number} {name}" for number, name in enumerate(names, 1))

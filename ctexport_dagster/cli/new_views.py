@@ -9,15 +9,17 @@ from rich.text import Text
 
 from ctexport_dagster.cli.new_session import Session
 from ctexport_dagster.core.columns import ColumnPlan
+from ctexport_dagster.core.datasets.naming import file_of
 from ctexport_dagster.core.errors import ConfigurationError
 from ctexport_dagster.core.export import Export
 from ctexport_dagster.core.interval import run_instant
-from ctexport_dagster.core.naming import Naming
+from ctexport_dagster.core.kinds import naming_of
 from ctexport_dagster.core.preview import masked_rows
 from ctexport_dagster.core.run_names import run_names
+from ctexport_dagster.core.source import SourceDeclaration
 from ctexport_dagster.home import DestinationDeclaration
 
-_ROWS = 3
+SAMPLE_ROWS = 3
 _IDENTIFYING = ("identity", "all_identities", "clevertapId", "clevertapIds")
 
 
@@ -26,13 +28,16 @@ def show_files(session: Session, console: Console) -> None:
     source, export = session.source(), session.export()
     if source is None:
         return
-    naming, cadence = Naming.of(export), export.cadence(source.cadence)
+    naming, cadence = naming_of(export), export.cadence(source.cadence)
     names = run_names(export, cadence, cadence.first, "preview")
-    keys = [naming.key(names, 0, index) for index in (0, 1)]
     address = _address(session)
-    _say(console, "files of the first partition, then further chunks by the same pattern")
-    _say(console, *(f"  {address(key)}" for key in (*keys, naming.manifest_key(keys, names, 1))))
-    _say(console, *(f"warning: {warning}" for warning in naming.warnings))
+    tables = [file_of(name, source.declared_datasets[name]) for name in _chosen(session, source)]
+    for held in tables or [None]:
+        keys = [naming.key(names, 0, index, held) for index in (0, 1)]
+        of_what = f"{held.name}: files" if held else "files"
+        say(console, f"{of_what} of the first partition, then further chunks by the same pattern")
+        say(console, *(f"  {address(key)}" for key in (*keys, naming.manifest_key(keys, names, 1, held))))
+    say(console, *(f"warning: {warning}" for warning in naming.warnings))
 
 
 def show_identities(session: Session, console: Console) -> None:
@@ -40,7 +45,7 @@ def show_identities(session: Session, console: Console) -> None:
     if resolved := _resolved(session, console):
         plan, frame = resolved
         shown = [column for column in plan.columns if column.role in _IDENTIFYING]
-        _print_rows(console, session.export(), ColumnPlan(tuple(shown)), frame)
+        _print_rows(console, session.profile_export(), ColumnPlan(tuple(shown)), frame)
 
 
 def show_columns(session: Session, console: Console) -> None:
@@ -48,11 +53,11 @@ def show_columns(session: Session, console: Console) -> None:
     if not (resolved := _resolved(session, console)):
         return
     plan, frame = resolved
-    rows = masked_rows(frame, plan, session.export().identity.order)
+    rows = masked_rows(frame, plan, session.profile_export().identity.order)
     cells = [(c.header, c.type.value, *values) for c, values in zip(plan.columns, zip(*rows, strict=True), strict=True)]
     headers = ("column", "type", *(f"profile {number}" for number in range(1, len(rows) + 1)))
-    _print_table(console, headers, cells if rows else [(c.header, c.type.value) for c in plan.columns])
-    _say(console, *(f"warning: {warning}" for warning in plan.warnings))
+    print_columns(console, headers, cells if rows else [(c.header, c.type.value) for c in plan.columns])
+    say(console, *(f"warning: {warning}" for warning in plan.warnings))
 
 
 def show_schedule(session: Session, console: Console) -> None:
@@ -63,7 +68,7 @@ def show_schedule(session: Session, console: Console) -> None:
     cadence = export.cadence(source.cadence)
     window = cadence.first
     due = run_instant(window, cadence.zone, export.schedule.at, is_daily=cadence.is_daily)
-    _say(
+    say(
         console,
         f"the first partition is {cadence.key_of(window)}, of [{window.start:%Y-%m-%dT%H:%MZ},"
         f" {window.end:%Y-%m-%dT%H:%MZ});"
@@ -75,10 +80,15 @@ def _resolved(session: Session, console: Console) -> tuple[ColumnPlan, pl.DataFr
     if session.seen is None:
         return None
     try:
-        return session.seen.as_exported(session.export(), _ROWS)
+        return session.seen.as_exported(session.profile_export(), SAMPLE_ROWS)
     except ConfigurationError as problem:
-        _say(console, *(f"warning: {mistake.message}" for mistake in problem.mistakes))
+        say(console, *(f"warning: {mistake.message}" for mistake in problem.mistakes))
         return None
+
+
+def _chosen(session: Session, source: SourceDeclaration) -> list[str]:
+    """The datasets of a flow, without those that its source doesn't have."""
+    return [name for name in session.answers.datasets or () if name in source.declared_datasets]
 
 
 def _address(session: Session) -> Callable[[str], str]:
@@ -93,10 +103,10 @@ def _address(session: Session) -> Callable[[str], str]:
 
 
 def _print_rows(console: Console, export: Export, plan: ColumnPlan, frame: pl.DataFrame) -> None:
-    _print_table(console, plan.headers, masked_rows(frame, plan, export.identity.order))
+    print_columns(console, plan.headers, masked_rows(frame, plan, export.identity.order))
 
 
-def _print_table(console: Console, headers: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+def print_columns(console: Console, headers: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 2))
     for header in headers:
         table.add_column(Text(header), overflow="fold")
@@ -105,6 +115,6 @@ def _print_table(console: Console, headers: tuple[str, ...], rows: list[tuple[st
     console.print(table)
 
 
-def _say(console: Console, *lines: str) -> None:
+def say(console: Console, *lines: str) -> None:
     for line in lines:
         console.print(Text(line), soft_wrap=True)

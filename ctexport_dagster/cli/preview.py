@@ -11,6 +11,7 @@ import typer
 from ctexport_dagster.cli.dataset_preview import print_flow, shown_flow
 from ctexport_dagster.cli.lines import ended_windows, line_of, undelivered, window_of
 from ctexport_dagster.cli.terminal import AsJson, home_here, print_json, print_lines, print_table
+from ctexport_dagster.core.counted import counted
 from ctexport_dagster.core.events.preview import event_headers, masked_events
 from ctexport_dagster.core.interval import Interval
 from ctexport_dagster.core.kinds import columns_of
@@ -143,7 +144,7 @@ def _print(shown: ShownPreview) -> None:
     print_lines("", "files, then further chunks and instances by the same pattern")
     print_lines(*(f"  {file}" for file in shown.files), f"  {shown.manifest}", "")
     print_table(("column", "type", "from"), [(c["header"], c["type"], c["from"]) for c in shown.columns])
-    print_lines("", f"{len(shown.rows)} sample row{'' if len(shown.rows) == 1 else 's'}, from the {shown.rows_from}")
+    print_lines("", f"{counted(len(shown.rows), 'sample row')}, from the {shown.rows_from}")
     for row in shown.rows:
         print_lines("", *(f"  {header}: {value}" for header, value in row.items() if value))
     print_lines(*(f"warning: {warning}" for warning in shown.warnings))

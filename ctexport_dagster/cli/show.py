@@ -11,7 +11,7 @@ import yaml
 
 from ctexport_dagster.cli.entitlement import share_line, usage_here, usage_json, usage_lines
 from ctexport_dagster.cli.lines import line_of
-from ctexport_dagster.cli.show_history import ShownHistory, printed_volume, shown_history
+from ctexport_dagster.cli.show_history import ShownHistory, printed_outdated, printed_volume, shown_history
 from ctexport_dagster.cli.terminal import AsJson, home_here, print_json, print_lines, print_table
 from ctexport_dagster.core.datasets.export import DatasetExport
 from ctexport_dagster.core.datasets.naming import file_of
@@ -132,6 +132,9 @@ def _print_history(past: ShownHistory) -> None:
     if past.volume:
         print_lines("")
         print_table(("delivered", "rows", "MB", ""), printed_volume(past.volume))
+    if past.outdated:
+        print_lines("", "delivered, and read anew at the source since; nothing of it is sent anew by itself")
+        print_table(("partition", "read anew", "to send it anew"), printed_outdated(past.outdated))
     print_lines("")
 
 

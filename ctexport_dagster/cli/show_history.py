@@ -9,6 +9,7 @@ from ctexport_dagster.cli.standings import has_dagster, standings_of
 from ctexport_dagster.core.delivery.record import latest_manifest
 from ctexport_dagster.home import Home
 from ctexport_dagster.line import Line
+from ctexport_dagster.outdated import FAR_BACK, Outdated, outdated_partitions
 
 DAYS = 14
 RUNS = 10
@@ -48,6 +49,7 @@ class ShownHistory:
     edits: tuple[str, ...]
     runs: tuple[ShownRun, ...]
     volume: tuple[Volume, ...]
+    outdated: tuple[Outdated, ...]
 
 
 def shown_history(home: Home, line: Line, now: datetime) -> ShownHistory:
@@ -61,6 +63,7 @@ def shown_history(home: Home, line: Line, now: datetime) -> ShownHistory:
         edits=tuple(map(str, line.edits)),
         runs=_runs(home, line),
         volume=_volume(line, now),
+        outdated=tuple(outdated_partitions(line, now, most=FAR_BACK)),
     )
 
 
@@ -110,6 +113,11 @@ def printed_volume(volume: Sequence[Volume]) -> list[tuple[str, str, str, str]]:
     """Day, rows, megabytes and bar of each day."""
     drawn = bars(one.rows for one in volume)
     return [(one.day, f"{one.rows:,}", f"{one.bytes / 1e6:,.1f}", bar) for one, bar in zip(volume, drawn, strict=True)]
+
+
+def printed_outdated(outdated: Sequence[Outdated]) -> list[tuple[str, str, str]]:
+    """Partition, what was read anew of it, and what to run."""
+    return [(one.partition, ", ".join(one.inputs), one.command) for one in outdated]
 
 
 def _instant(instant: datetime | None) -> str:

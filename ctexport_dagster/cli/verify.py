@@ -8,6 +8,7 @@ import typer
 
 from ctexport_dagster.cli.lines import latest_deliveries, line_of, window_of
 from ctexport_dagster.cli.terminal import FAILED, AsJson, home_here, print_json, print_lines
+from ctexport_dagster.core.counted import counted
 from ctexport_dagster.core.destination import Destination, Readable
 from ctexport_dagster.core.errors import DeliveryUnreadable
 from ctexport_dagster.stages.verify import Verified, verify_generation
@@ -63,5 +64,6 @@ def _print(name: str, partition: str, verified: Verified) -> None:
     for problem in verified.problems:
         typer.echo(str(problem), err=True)
     if not verified.problems:
-        what = f"{verified.files} files, {verified.rows} rows, {verified.bytes} bytes"
+        parts = {"file": verified.files, "row": verified.rows, "byte": verified.bytes}
+        what = ", ".join(counted(count, noun) for noun, count in parts.items())
         print_lines(f"{name}, partition {partition}, generation {verified.generation} is as promised: {what}")

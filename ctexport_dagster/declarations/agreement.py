@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 
 from ctexport_dagster.core.column_plan import plan_columns
+from ctexport_dagster.core.counted import counted
 from ctexport_dagster.core.datasets.export import DatasetExport
 from ctexport_dagster.core.datasets.naming import file_of
 from ctexport_dagster.core.errors import ConfigurationError, Mistake
@@ -84,7 +85,9 @@ def _range_mistakes(export: Declaration[DeclaredExport], look_back: tuple[int, s
         return
     days, (bound, declared_in) = days_of(schedule.range, schedule.start), look_back
     if reaches_too_far(days, schedule.start, look_back_days=bound):
-        message = f"begins on {days.first}, more than {bound} days before start (look_back_days of {declared_in})"
+        message = (
+            f"begins on {days.first}, more than {counted(bound, 'day')} before start (look_back_days of {declared_in})"
+        )
         yield export.document.mistake(("schedule", "range"), message)
 
 

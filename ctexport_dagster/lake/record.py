@@ -2,13 +2,14 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from functools import cached_property
 
 from ctexport_dagster.core.errors import PartitionMissing, PartitionStale
 from ctexport_dagster.core.interval import Interval
+from ctexport_dagster.core.manifest import Mode
 from ctexport_dagster.core.schema import Field, FieldKey, Role, SourceSchema, ValueType, schema_as_of
 from ctexport_dagster.core.source import SourceMode
 
@@ -83,8 +84,12 @@ class PartitionRecord:
 
         A snapshot is a state of its own, whatever came before, unless it carries something on.
         """
-        own = _digest(self.input, self.shape)
-        return own if self.mode == "snapshot" and not self.carries else _digest(before, own)
+        return self.given if self.mode == "snapshot" and not self.carries else _digest(before, self.given)
+
+    @property
+    def given(self) -> str:
+        """A fingerprint of what the source gave, as it was read."""
+        return _digest(self.input, self.shape)
 
     def rests_on(self, before: str, instances: frozenset[int]) -> bool:
         """Whether the log is still right, on a state before it that lies in these instances.
@@ -215,7 +220,34 @@ class History:
     @property
     def fingerprint(self) -> str:
         """The state and the schema after the last record: equal where every read gives the same."""
-        return _digest(self.state, *(f"{field.role} {field.type} {field.name}" for field in self.schema.fields))
+        return _fingerprint(self.state, self.schema)
+
+    @cached_property
+    def fingerprints(self) -> Mapping[str, str]:
+        """The fingerprint after each record, by its partition."""
+        found, schema = dict[str, str](), SourceSchema()
+        for record, state in zip(self.records, self.states, strict=True):
+            schema = schema.evolved(record.present)
+            found[record.partition] = _fingerprint(state, schema)
+        return found
+
+    def basis_of(self, partitions: Sequence[str], mode: Mode) -> str:
+        """A fingerprint of what an export's partition made of these consecutive ones, oldest first, follows from.
+
+        Of a full one: the state after them. Of an increment: what the source gave in them and, of snapshots, the state
+        before, as their rows are the difference to it. Rows of a *changes* source are compared with the state before
+        as well, but it shows in those alone whose profiles it changed: counting it would put every later partition in
+        doubt for each day that is mended.
+
+        Raises:
+            PartitionMissing: one of them isn't in the lake.
+        """
+        records = [self.record(partition) for partition in partitions]
+        first, last = self._places[partitions[0]], self._places[partitions[-1]]
+        if mode == "full":
+            return self.states[last]
+        before = self.states[first - 1] if first and records[0].mode == "snapshot" else NOTHING
+        return _digest(before, *(record.given for record in records))
 
     @property
     def lineage(self) -> str:
@@ -230,6 +262,10 @@ class History:
     @cached_property
     def _places(self) -> dict[str, int]:
         return {record.partition: place for place, record in enumerate(self.records)}
+
+
+def _fingerprint(state: str, schema: SourceSchema) -> str:
+    return _digest(state, *(f"{field.role} {field.type} {field.name}" for field in schema.fields))
 
 
 def _digest(*parts: str) -> str:

@@ -8,6 +8,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TypeVar
 
+from ctexport_dagster.core.counted import counted
 from ctexport_dagster.core.errors import DeliveryUnreadable
 from ctexport_dagster.core.manifest import Manifest
 from ctexport_dagster.reader.datasets import DatasetRow, read_dataset
@@ -154,7 +155,7 @@ class Delivery:
         return value
 
     def _span(self) -> str:
-        return f"{len(self.partitions)} partitions, {self.partitions[0].key} to {self.partitions[-1].key}"
+        return f"{counted(len(self.partitions), 'partition')}, {self.partitions[0].key} to {self.partitions[-1].key}"
 
 
 def open_delivery(folder: str | PathLike[str], *, export: str | None = None, dataset: str | None = None) -> Delivery:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from ctexport_dagster.core.counted import counted
 from ctexport_dagster.core.manifest import Manifest, ManifestFile
 from ctexport_dagster.reader.datasets import read_dataset
 from ctexport_dagster.reader.events import read_events
@@ -42,7 +43,7 @@ def contradictions(manifest: Manifest) -> tuple[FileProblem, ...]:
     total = sum(file.rows for file in manifest.files)
     if total == manifest.rows.exported:
         return ()
-    return (FileProblem("rows", "", f"{manifest.rows.exported} rows", f"{total} rows in its files"),)
+    return (FileProblem("rows", "", counted(manifest.rows.exported, "row"), f"{counted(total, 'row')} in its files"),)
 
 
 def checksum_problem(file: ManifestFile, path: Path) -> FileProblem | None:
@@ -57,9 +58,11 @@ def checksum_problem(file: ManifestFile, path: Path) -> FileProblem | None:
 def missing_or_wrong_size(file: ManifestFile, path: Path) -> FileProblem | None:
     """What can be seen without reading the file."""
     if not path.is_file():
-        return FileProblem("missing", file.key, f"{file.bytes} bytes", "no such file")
+        return FileProblem("missing", file.key, counted(file.bytes, "byte"), "no such file")
     size = path.stat().st_size
-    return None if size == file.bytes else FileProblem("size", file.key, f"{file.bytes} bytes", f"{size} bytes")
+    if size == file.bytes:
+        return None
+    return FileProblem("size", file.key, counted(file.bytes, "byte"), counted(size, "byte"))
 
 
 def _records(manifest: Manifest, path: Path) -> Iterator[Mapping[str, object]]:
@@ -80,5 +83,5 @@ def file_problem(manifest: Manifest, file: ManifestFile, path: Path) -> FileProb
     try:
         rows = sum(1 for _ in _records(manifest, path))
     except (ValueError, OSError, EOFError, SyntaxError, zlib.error) as error:
-        return FileProblem("unreadable", file.key, f"{file.rows} rows", type(error).__name__)
-    return None if rows == file.rows else FileProblem("rows", file.key, f"{file.rows} rows", f"{rows} rows")
+        return FileProblem("unreadable", file.key, counted(file.rows, "row"), type(error).__name__)
+    return None if rows == file.rows else FileProblem("rows", file.key, counted(file.rows, "row"), counted(rows, "row"))

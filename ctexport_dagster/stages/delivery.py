@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from ctexport_dagster.core.datasets.staged import ChosenRows
+from ctexport_dagster.core.delivery.basis import note_basis
 from ctexport_dagster.core.delivery.protocol import DeliveryOutcome, deliver
 from ctexport_dagster.core.delivery.request import USUAL_PACE, DeliveryRequest, Pace, StagedFile
 from ctexport_dagster.core.delivery.sending import Progress as SendingProgress
@@ -16,6 +17,7 @@ from ctexport_dagster.core.naming import Naming, check_collisions
 from ctexport_dagster.core.run_names import FileOfEvent, RunNames, run_names
 from ctexport_dagster.core.staging import StagedChunk
 from ctexport_dagster.line import Line, StagedPart
+from ctexport_dagster.outdated import basis_of
 
 
 def deliver_partition(
@@ -53,6 +55,8 @@ def deliver_parts(
     parts = [_Part(line, partition, staged, run_id) for staged in line.staged_parts(partition)]
     check_collisions(key for part in parts for key in part.plain.values())
     outcomes = {part.staged.name: deliver(part.request(pace), destination, progress=progress) for part in parts}
+    for part in parts:
+        note_basis(part.staged.record, basis_of(line, part.staged))
     line.note_delivered(partition, [outcome.manifest for outcome in outcomes.values()])
     line.sweep_staging(partition)
     return outcomes

@@ -129,6 +129,7 @@ def resolve_partition(
             rows=StagedCounts(**vars(row_counts(mode, records, outcomes))),
             lake_version=view.version,
             lake_state=state,
+            rests_on=view.listing.history.basis_of(source_partitions, mode),
             upstream_runs=tuple(dict.fromkeys(record.run_id for record in records)),
             run_id=run_id,
         )

@@ -7,6 +7,7 @@ from typing import get_args
 
 from pydantic import BaseModel
 
+from ctexport_dagster.core.datasets.export import DatasetExport
 from ctexport_dagster.core.declared import Declared
 from ctexport_dagster.core.export import Columns, Export, Files, Identity, Schedule
 from ctexport_dagster.core.secret import Secret
@@ -27,6 +28,8 @@ class ExportAnswers:
     destination: str | None = None
     owner: str | None = None
     account_id: str | None = None
+    datasets: list[str] | None = None
+    """Those of a flow; None for an export of profiles."""
     format: str | None = None
     folder: str | None = None
     file_name: str | None = None
@@ -51,13 +54,26 @@ class ExportAnswers:
     def file(self) -> str:
         return f"assets/{self.name}.yaml"
 
+    @property
+    def is_flow(self) -> bool:
+        """Whether datasets are exported, and not profiles."""
+        return self.datasets is not None
+
+    @property
+    def model(self) -> type[Export] | type[DatasetExport]:
+        return DatasetExport if self.is_flow else Export
+
     def with_defaults(self) -> "ExportAnswers":
         """With the models' own defaults where the first three steps weren't answered, so that the file shows them."""
-        files, identity, columns = Files(), Identity(), Columns()
-        defaults = {
-            "format": "csv",
-            "folder": files.folder,
-            "file_name": files.name,
+        files = Files()
+        shared = {"format": "csv", "folder": files.folder, "file_name": files.name, "mode": Schedule().mode}
+        defaults = shared if self.is_flow else {**shared, **self._defaults_of_profiles()}
+        return replace(self, **{name: value for name, value in defaults.items() if getattr(self, name) is None})
+
+    @staticmethod
+    def _defaults_of_profiles() -> dict[str, object]:
+        identity, columns = Identity(), Columns()
+        return {
             "identifiers": [*identity.order],
             "identity_values": identity.values,
             "all_identities": identity.all_identities,
@@ -65,20 +81,19 @@ class ExportAnswers:
             "device": columns.device,
             "communication": [*columns.preferences],
             "properties": ["all"],
-            "mode": Schedule().mode,
         }
-        return replace(self, **{name: value for name, value in defaults.items() if getattr(self, name) is None})
 
     def content(self) -> Content:
         """The declaration, as the YAML has it, in the order of the four steps."""
         return _said(
             {
-                "kind": "profiles",
+                "kind": "datasets" if self.is_flow else "profiles",
                 "description": self.description,
                 "owner": self.owner,
                 "source": self.source,
                 "destination": self.destination,
                 "account_id": _number(self.account_id),
+                "datasets": _list(self.datasets),
                 "format": self.format,
                 "files": _said({"folder": self.folder, "name": self.file_name}),
                 "identity": _said(
@@ -113,7 +128,7 @@ class ExportAnswers:
         )
 
     def text(self, head: Iterable[str]) -> str:
-        return written(list(head), self.content(), Export)
+        return written(list(head), self.content(), self.model)
 
 
 @dataclass

@@ -11,8 +11,9 @@ from pydantic import ValidationError
 
 from ctexport_dagster.core.declared import Declared
 from ctexport_dagster.core.errors import Mistake
-from ctexport_dagster.core.export import Export
-from ctexport_dagster.core.naming import Naming, NamingMistake
+from ctexport_dagster.core.export import DeclaredExport
+from ctexport_dagster.core.kinds import naming_of
+from ctexport_dagster.core.naming import NamingMistake
 from ctexport_dagster.declarations.agreement import disagreements
 from ctexport_dagster.declarations.messages import mistakes_in
 from ctexport_dagster.declarations.reading import SETTINGS, Declarations, read_declarations
@@ -21,6 +22,7 @@ from ctexport_dagster.declarations.yaml import Value, read_document
 from ctexport_dagster.resources.registry import RESOURCE_KINDS
 
 Model = TypeVar("Model", bound=Declared)
+AnExport = TypeVar("AnExport", bound=DeclaredExport)
 FOLDERS = ("assets", "resources")
 _UNSAID: Mapping[str, Value] = {
     "owner": "nobody@example.com",
@@ -40,13 +42,15 @@ class NewFile:
     text: str
 
 
-def export_draft(name: str, content: Mapping[str, Value]) -> tuple[Export | None, list[Mistake]]:
+def export_draft(
+    name: str, content: Mapping[str, Value], model: type[AnExport]
+) -> tuple[AnExport | None, list[Mistake]]:
     """The export as far as it was said, the rest as if left out; and what is wrong with it."""
-    export, mistakes = draft(name, {**_UNSAID, **content}, Export)
+    export, mistakes = draft(name, {**_UNSAID, **content}, model)
     if export is None:
         return None, mistakes
     try:
-        Naming.of(export)
+        naming_of(export)
     except NamingMistake as problem:
         return None, [Mistake(name, 0, problem.field, str(problem))]
     return export, []

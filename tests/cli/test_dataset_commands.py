@@ -92,7 +92,7 @@ def test_a_flow_runs_and_is_verified_shown_and_listed_like_any_export(home: Home
     verified = home.json("verify", "flow", "--partition", DAY)
     assert (verified["ok"], verified["datasets"][0]["dataset"], verified["datasets"][0]["rows"]) == (True, "orders", 6)
     assert (
-        "flow orders, partition 2026-11-18, generation 1 is as promised"
+        "flow orders, partition 2026-11-18, generation 1 is as promised: 1 file, 6 rows, "
         in home("verify", "flow", "--partition", DAY)[1]
     )
     shown = home.json("show", "flow")

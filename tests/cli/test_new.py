@@ -8,17 +8,14 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
 import polars as pl
 import pytest
-import yaml
 from line_fakes import tree
-from typer.testing import CliRunner
+from new_place import Place, said
 
-from ctexport_dagster.cli.app import app
 from ctexport_dagster.home import load_home
 from ctexport_dagster.resources.registry import RESOURCE_KINDS
 from ctexport_dagster.wizard.answers import secret_fields
@@ -102,33 +99,6 @@ LOCAL = ("--destination", "outbox", "--destination-type", "local")
 CRM = ("--source", "crm", "--source-files", "data/{{Partition}}/*.parquet", "--source-column", "clevertapId=user_id")
 
 
-@dataclass(frozen=True)
-class Place:
-    """A folder that may become a home, and `ctexport new` in it."""
-
-    root: Path
-
-    def new(self, *arguments: str, answers: tuple[str, ...] = (), **environment: str) -> tuple[int, str]:
-        told = "".join(f"{answer}\n" for answer in answers)
-        surroundings = {"CTEXPORT_HOME": str(self.root), "COLUMNS": "300", **environment}
-        result = CliRunner().invoke(app, ["new", *arguments], input=told, env=surroundings)
-        return result.exit_code, result.output
-
-    def check(self) -> int:
-        return CliRunner().invoke(app, ["check"], env={"CTEXPORT_HOME": str(self.root)}).exit_code
-
-    def written(self) -> dict[str, str]:
-        files = sorted(self.root.glob("*/*.yaml"))
-        return {path.relative_to(self.root).as_posix(): path.read_text() for path in files}
-
-    def refuses(self, *arguments: str, says: str, answers: tuple[str, ...] = ()) -> str:
-        before = tree(self.root)
-        code, output = self.new(*arguments, answers=answers)
-        assert says in " ".join(output.replace("│", " ").split())
-        assert (code, tree(self.root) == before) == (2, True)
-        return output
-
-
 @pytest.fixture
 def place(tmp_path: Path) -> Place:
     """A folder with one day's Parquet file."""
@@ -142,11 +112,6 @@ def started(place: Place) -> Place:
     """A home with an export, its source and its destination."""
     assert place.new("first", *CRM, *LOCAL, *SHORT)[0] == 0
     return place
-
-
-def said(place: Place) -> dict[str, object]:
-    """What the written files say, comments aside."""
-    return {file: yaml.safe_load(text) for file, text in place.written().items()}
 
 
 def test_the_answers_become_files(place: Place) -> None:

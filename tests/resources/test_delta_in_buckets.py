@@ -43,13 +43,12 @@ def upload(table: Path, to: S3Case | AzureBlobCase, prefix: str) -> None:
             to.change(f"{prefix}/{file.relative_to(table)}", file.read_bytes())
 
 
-def options(port: int, **changed: object) -> dict[str, object]:
+def storage(port: int, **changed: object) -> dict[str, object]:
     return {
-        "AWS_REGION": REGION,
-        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
-        "AWS_ALLOW_HTTP": "true",
-        "AWS_ACCESS_KEY_ID": {"env": "ADMIN_KEY"},
-        "AWS_SECRET_ACCESS_KEY": {"env": "ADMIN_SECRET"},
+        "region": REGION,
+        "endpoint_url": f"http://127.0.0.1:{port}",
+        "access_key_id": {"env": "ADMIN_KEY"},
+        "secret_access_key": {"env": "ADMIN_SECRET"},
         **changed,
     }
 
@@ -70,7 +69,7 @@ def test_profiles_events_and_datasets_are_read_from_a_bucket(uploaded: S3Case, t
     url = f"s3://{BUCKET}/lake/people"
     content = {"profiles": url, "events": url, "datasets": {"people": url}}
     environment = uploaded.surroundings.environment
-    source = opened(tmp_path, environment, **content, storage_options=options(uploaded.endpoint[1]))
+    source = opened(tmp_path, environment, **content, storage=storage(uploaded.endpoint[1]))
     assert source.check() == ()
     profiles = source.profiles(SECOND, window(SECOND)).batches()
     assert sorted((row["clevertapId"], row["p"]) for row in rows_of(list(profiles))) == [
@@ -87,23 +86,21 @@ def test_profiles_events_and_datasets_are_read_from_a_bucket(uploaded: S3Case, t
 @pytest.mark.parametrize(
     "url", [f"az://{CONTAINER}/lake/t", f"abfss://{CONTAINER}@{ACCOUNT}.dfs.core.windows.net/lake/t"]
 )
-def test_a_table_is_read_from_a_container(azure: AzureBlobCase, tmp_path: Path, url: str) -> None:
+@pytest.mark.parametrize("credentials", [{"account_key": {"env": "ACCOUNT_KEY"}}, {"sas_token": {"env": "READ_LIST"}}])
+def test_a_table_is_read_from_a_container(
+    azure: AzureBlobCase, tmp_path: Path, url: str, credentials: dict[str, object]
+) -> None:
     append(tmp_path / "t", pl.DataFrame({"clevertapId": ["a"]}), f"{FIRST}T10:00")
     upload(tmp_path / "t", azure, "lake/t")
-    storage = {
-        "AZURE_STORAGE_ACCOUNT_NAME": ACCOUNT,
-        "AZURE_STORAGE_ACCOUNT_KEY": {"env": "ACCOUNT_KEY"},
-        "AZURE_STORAGE_ENDPOINT": f"http://127.0.0.1:{azure.endpoint[1]}/{ACCOUNT}",
-        "AZURE_ALLOW_HTTP": "true",
-    }
-    source = opened(tmp_path, azure.surroundings.environment, profiles=url, storage_options=storage)
+    place = {"storage_account": ACCOUNT, "endpoint_url": f"http://127.0.0.1:{azure.endpoint[1]}/{ACCOUNT}"}
+    source = opened(tmp_path, azure.surroundings.environment, profiles=url, storage={**place, **credentials})
     assert source.check() == ()
     assert rows_of(list(source.profiles(FIRST, window(FIRST)).batches())) == [{"clevertapId": "a"}]
 
 
 def test_nothing_at_the_place_is_a_missing_table(s3: S3Case, tmp_path: Path) -> None:
     source = opened(
-        tmp_path, s3.surroundings.environment, profiles=f"s3://{BUCKET}/no", storage_options=options(s3.endpoint[1])
+        tmp_path, s3.surroundings.environment, profiles=f"s3://{BUCKET}/no", storage=storage(s3.endpoint[1])
     )
     with pytest.raises(SourceMissing, match="no Delta table"):
         source.profiles(FIRST, window(FIRST))
@@ -115,8 +112,8 @@ def test_a_file_that_has_been_vacuumed_in_a_bucket_is_missing(uploaded: S3Case, 
         if key.startswith("lake/people/_delta_log"):
             uploaded.change(key.replace("people", "vacuumed"), uploaded.read(key))
     url = f"s3://{BUCKET}/lake/vacuumed"
-    declared = options(uploaded.endpoint[1])
-    source = opened(tmp_path, uploaded.surroundings.environment, profiles=url, storage_options=declared)
+    declared = storage(uploaded.endpoint[1])
+    source = opened(tmp_path, uploaded.surroundings.environment, profiles=url, storage=declared)
     with pytest.raises(SourceMissing, match="vacuumed"):
         list(source.profiles(FIRST, window(FIRST)).batches())
 
@@ -124,10 +121,10 @@ def test_a_file_that_has_been_vacuumed_in_a_bucket_is_missing(uploaded: S3Case, 
 def test_a_store_that_refuses_or_cant_be_reached_is_told_without_a_secret(uploaded: S3Case, tmp_path: Path) -> None:
     environment = {**uploaded.surroundings.environment, "WRONG": "Wombat-4711"}
     url = f"s3://{BUCKET}/lake/people"
-    wrong = options(uploaded.endpoint[1], AWS_SECRET_ACCESS_KEY={"env": "WRONG"})
-    nobody = options(free_port(), max_retries="0", retry_timeout="1s")
+    wrong = storage(uploaded.endpoint[1], secret_access_key={"env": "WRONG"})
+    nobody = storage(free_port(), retry_seconds=0)
     for declared, expected in ((wrong, "status 403"), (nobody, "can't be read")):
-        source = opened(tmp_path, environment, profiles=url, storage_options=declared)
+        source = opened(tmp_path, environment, profiles=url, storage=declared)
         with pytest.raises(SourceUnreadable, match=expected) as caught:
             source.profiles(FIRST, window(FIRST))
         (problem,) = source.check()
@@ -136,7 +133,7 @@ def test_a_store_that_refuses_or_cant_be_reached_is_told_without_a_secret(upload
 
 
 def test_a_secret_that_isnt_set_is_named(tmp_path: Path) -> None:
-    source = opened(tmp_path, profiles=f"s3://{BUCKET}/lake/people", storage_options=options(1))
+    source = opened(tmp_path, profiles=f"s3://{BUCKET}/lake/people", storage=storage(1))
     (problem,) = source.check()
     assert "ADMIN_KEY" in problem
     assert "is not set" in problem

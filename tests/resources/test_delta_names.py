@@ -117,17 +117,3 @@ def test_bytes_that_a_writer_left_unescaped_are_its_texts(tmp_path: Path) -> Non
     log = next((table / "_delta_log").glob("*.json"))
     log.write_text(log.read_text().replace("\\\\u0061\\\\u0062", "é"))
     assert rows(read(opened(tmp_path, datasets={"orders": "t"}), DAYS[0])) == [{"p": "é".encode(), "id": 1}]
-
-
-@pytest.mark.parametrize(
-    "option",
-    [
-        "azure_storage_master_key",
-        "MASTER_KEY",
-        "aws_sse_customer_key_base64",
-        "AWS_SERVER_SIDE_ENCRYPTION_CUSTOMER_KEY",
-    ],
-)
-def test_a_key_of_a_store_never_stands_in_a_file_whatever_its_name(option: str) -> None:
-    with pytest.raises(ValidationError, match=f"{option}: a secret never stands in a file"):
-        opened(Path(), profiles="t", storage_options={option: "Wombat-4711"})

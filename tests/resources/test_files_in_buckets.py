@@ -19,7 +19,6 @@ from case_s3 import REGION, S3Case
 from contract import ServerMissing
 from gcs_xml import XmlApi
 from left_out import leave_out
-from pydantic import ValidationError
 from servers import free_port
 
 from ctexport_dagster.core.datasets.source import Span
@@ -256,36 +255,8 @@ def test_a_secret_that_is_not_set_is_told_by_its_name(shelf: Shelf, tmp_path: Pa
         source.profiles(DAY, source.declaration.cadence.window_of(DAY))
 
 
-def test_a_key_of_googles_that_is_none_is_told_without_it(tmp_path: Path) -> None:
-    source = declared(profiles="gs://acme/{{Partition}}.csv", storage={"key_json": {"env": "KEY"}})
-    opened = source.open(Surroundings(tmp_path, {"KEY": '{"private_key": "secret"}'}))
-    with pytest.raises(ConfigurationError, match="KEY: holds no key of a service account") as caught:
-        opened.check()
-    assert "secret" not in str(caught.value)
-
-
-# Declarations
-
-
 def declared(**settings: object) -> FilesSource:
     return FilesSource.model_validate({"name": "crm", "start": date(2026, 11, 1), **settings})
-
-
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"profiles": "s3://acme/{{Partition}}.csv"}, "region is missing"),
-        ({"profiles": "az://acme/{{Partition}}.csv"}, "storage_account is missing"),
-        ({"profiles": "ftp://acme/{{Partition}}.csv"}, "write a bucket's files as s3://bucket"),
-        ({"datasets": {"orders": "s3://ac*/x.csv"}, "storage": {"region": "eu-west-1"}}, "can't stand for the bucket"),
-        ({"profiles": "p/{{Partition}}", "storage": {"access_key_id": {"env": "A"}}}, "go together"),
-        ({"profiles": "p/{{Partition}}", "storage": {"sas_token": "sv=1&sig=secret"}}, "{env: NAME}"),
-    ],
-)
-def test_storage_is_checked_when_declared(settings: dict[str, object], message: str) -> None:
-    with pytest.raises(ValidationError, match=message) as caught:
-        declared(**settings)
-    assert "sig=secret" not in str(caught.value)
 
 
 def test_an_abfss_url_names_its_account() -> None:

@@ -4,52 +4,46 @@ type: delta
 profiles:
   table: s3://acme-lake/customers      # or a folder of this machine
   by: version                          # or: predicate
-storage_options:
-  AWS_REGION: eu-west-1
-  AWS_SECRET_ACCESS_KEY: {env: LAKE_SECRET}
+storage:                               # as of files in a bucket (resources/storage.py)
+  region: eu-west-1
 """
 
-import re
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from ctexport_dagster.core.datasets.declared import DeclaredDataset
 from ctexport_dagster.core.declared import Declared
-from ctexport_dagster.core.secret import Secret
-from ctexport_dagster.core.source import SourceDeclaration
 from ctexport_dagster.core.surroundings import Surroundings
+from ctexport_dagster.resources.declared_source import DeclaredSource, alone
 from ctexport_dagster.resources.delta.predicate import binds_of, checked_predicate
+from ctexport_dagster.resources.storage import BucketUrl, Storage, bucket_url, is_url
 
 if TYPE_CHECKING:
     from ctexport_dagster.resources.delta.source import DeltaTables
 
-_URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<rest>.*)", re.DOTALL)
-_SCHEMES = ("s3", "s3a", "gs", "az", "abfs", "abfss")
-_SECRET_OPTION = re.compile(
-    r"secret|password|token|sas|credential|private|access_key$|account_key|master_key$|customer_key|service_account_key",
-    re.IGNORECASE,
-)
+_LOG = "_delta_log"
 
 
-def is_url(table: str) -> bool:
-    """Whether a table lies in a bucket, not on a disk."""
-    return _URL.fullmatch(table) is not None
+def table_url(table: str) -> BucketUrl:
+    """The URL of what every table has; the table itself may be the whole bucket.
+
+    Raises:
+        ValueError: it is no URL of a bucket's.
+    """
+    return bucket_url(f"{table}/{_LOG}")
 
 
 def _checked_table(table: str) -> str:
-    url = _URL.fullmatch(table)
     if not table.strip():
         raise ValueError("write the table's folder, or its URL, as s3://bucket/table")
-    if url is None:
+    if not is_url(table):
         return table
-    if url["scheme"] not in _SCHEMES:
-        raise ValueError(f"write a folder, or a URL that begins with one of {', '.join(_SCHEMES)}")
-    user = url["rest"].split("/", 1)[0].rpartition("@")[0]
-    if ":" in user or "?" in url["rest"]:
-        raise ValueError("a secret never stands in a URL; write it under `storage_options:`, as {env: NAME}")
-    return table.rstrip("/")
+    if "?" in table:
+        raise ValueError("a secret never stands in a URL; write it under `storage:`, as {env: NAME}")
+    whole = table.rstrip("/")
+    table_url(whole)
+    return whole
 
 
 class TableRows(Declared):
@@ -99,50 +93,25 @@ class DeltaDataset(TableRows, DeclaredDataset):
         return self.cursor is not None or (self.holds == "added" and self.by == "version")
 
 
-def _table_alone(declared: object) -> object:
-    return {"table": declared} if isinstance(declared, str) else declared
-
-
-class DeltaSource(SourceDeclaration):
+class DeltaSource(DeclaredSource[TableRows, EventRows, DeltaDataset]):
     """Declares Delta tables of profiles, of events or of datasets, on a disk or in a bucket."""
 
-    type: Literal["delta"] = "delta"
-    profiles: Annotated[TableRows, BeforeValidator(_table_alone, json_schema_input_type=str | TableRows)] | None = None
-    """The table of profiles; a snapshot is the table as it stood at the window's end, changes what came since."""
-    events: Annotated[EventRows, BeforeValidator(_table_alone, json_schema_input_type=str | EventRows)] | None = None
-    """The table of events; those that were added within the window."""
-    datasets: dict[
-        str, Annotated[DeltaDataset, BeforeValidator(_table_alone, json_schema_input_type=str | DeltaDataset)]
-    ] = Field(default_factory=dict)
-    """Tables that are exported as they are, by name."""
-    storage_options: dict[str, Secret | str] = Field(default_factory=dict)
-    """Options of the store, as delta-rs has them (AWS_REGION, …); secrets as {env: NAME}."""
+    what_places_are: ClassVar[str] = "each with its `table:`"
 
-    @field_validator("storage_options")
-    @classmethod
-    def _no_secret_in_clear(cls, options: dict[str, Secret | str]) -> dict[str, Secret | str]:
-        clear = next((k for k, v in options.items() if isinstance(v, str) and _SECRET_OPTION.search(k)), None)
-        if clear is not None:
-            raise ValueError(f"{clear}: a secret never stands in a file; write {{env: NAME}}")
-        return options
+    type: Literal["delta"] = "delta"
+    profiles: Annotated[TableRows, alone("table", TableRows)] | None = None
+    """The table of profiles; a snapshot is the table as it stood at the window's end, changes what came since."""
+    events: Annotated[EventRows, alone("table", EventRows)] | None = None
+    """The table of events; those that were added within the window."""
+    datasets: dict[str, Annotated[DeltaDataset, alone("table", DeltaDataset)]] = Field(default_factory=dict)
+    """Tables that are exported as they are, by name."""
+    storage: Storage = Storage()
+    """Of tables in a bucket: how it is reached. Credentials that are left out are looked for on this machine."""
 
     @model_validator(mode="after")
-    def _has_tables(self) -> Self:
-        if self.profiles is None and self.events is None and not self.datasets:
-            raise ValueError("write `profiles:`, `events:` or `datasets:`, each with its `table:`")
+    def _storage_suffices(self) -> Self:
+        self.storage.refuse_unless_enough_for(map(table_url, filter(is_url, self.tables)))
         return self
-
-    @property
-    def has_profiles(self) -> bool:
-        return self.profiles is not None
-
-    @property
-    def has_events(self) -> bool:
-        return self.events is not None
-
-    @property
-    def declared_datasets(self) -> Mapping[str, DeclaredDataset]:
-        return self.datasets
 
     @property
     def tables(self) -> tuple[str, ...]:

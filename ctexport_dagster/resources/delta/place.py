@@ -15,17 +15,15 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 from deltalake.fs import DeltaStorageHandler
 
 from ctexport_dagster.core.errors import SourceMissing, SourceUnreadable
-from ctexport_dagster.resources.delta.declaration import is_url
+from ctexport_dagster.resources.storage import is_url
 
-_PATIENCE = {"connect_timeout": "10s", "timeout": "60s", "max_retries": "3", "retry_timeout": "60s"}
-"""delta-rs would try for minutes before it says that a store can't be reached."""
 _COPY_BYTES = 4_000_000
 _STATUS = re.compile(r"\b(?:status|code)\D{0,12}([45]\d\d)\b|\b([45]\d\d) (?:Forbidden|Not Found)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Place:
-    """One table as it is declared; `options` may hold secrets, and stands in no repr."""
+    """One table as it is declared. Its store's options (store_options.py) hold secrets, and stand in no repr."""
 
     name: str
     """As declared, for messages."""
@@ -41,7 +39,7 @@ class Place:
             SourceUnreadable: it can't be reached, or its log can't be read.
         """
         try:
-            return DeltaTable(self.uri, version=version, storage_options=self._storage_options)
+            return DeltaTable(self.uri, version=version, storage_options=dict(self.options))
         except TableNotFoundError:
             fix = "Mend `table:`, or write the table first."
             raise SourceMissing(self.attempted, f"there is no Delta table at {self.name}", fix) from None
@@ -54,7 +52,7 @@ class Place:
         if self._folder is not None:
             return pafs.SubTreeFileSystem(str(self._folder), pafs.LocalFileSystem())
         with self.reading():
-            return pafs.PyFileSystem(DeltaStorageHandler(self.uri, self._storage_options))
+            return pafs.PyFileSystem(DeltaStorageHandler(self.uri, dict(self.options)))
 
     @contextmanager
     def file(self, path: str) -> Iterator[Path]:
@@ -93,10 +91,6 @@ class Place:
     def _folder(self) -> Path | None:
         return None if is_url(self.name) else self.home / self.name
 
-    @property
-    def _storage_options(self) -> dict[str, str]:
-        return {} if self._folder is not None else {**_PATIENCE, **self.options}
-
     def _fetched(self, path: str, folder: Path) -> Path:
         with self.reading(), self.files.open_input_file(path) as remote, (folder / "data.parquet").open("wb") as local:
             shutil.copyfileobj(remote, local, _COPY_BYTES)
@@ -106,5 +100,5 @@ class Place:
         status = _STATUS.search(str(problem))
         answer = f", status {status[1] or status[2]}" if status else ""
         what = f"the table {self.name} can't be read ({type(problem).__name__}{answer})"
-        fix = "Check that it is there, and that `storage_options:` name a user who may read it; then run it again."
+        fix = "Check that it is there, and that `storage:` names credentials that may read it; then run it again."
         return SourceUnreadable(self.attempted, what, fix)

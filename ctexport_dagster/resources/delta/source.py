@@ -11,18 +11,19 @@ from ctexport_dagster.core.datasets.source import DatasetInput, Span
 from ctexport_dagster.core.errors import ConfigurationError, SourceError, SourceMissing, SourceUnreadable
 from ctexport_dagster.core.events.source import EventInput
 from ctexport_dagster.core.interval import Interval
-from ctexport_dagster.core.secret import Secret
 from ctexport_dagster.core.source import ProfileInput, RawBatch
 from ctexport_dagster.core.surroundings import Surroundings
 from ctexport_dagster.resources.delta.changes import INSERTED, INSERTED_OR_UPDATED, changed_files
-from ctexport_dagster.resources.delta.declaration import DeltaDataset, DeltaSource, EventRows, TableRows
+from ctexport_dagster.resources.delta.declaration import DeltaDataset, DeltaSource, EventRows, TableRows, table_url
 from ctexport_dagster.resources.delta.log import BEFORE_ALL, DeltaLog
 from ctexport_dagster.resources.delta.place import Place
 from ctexport_dagster.resources.delta.predicate import Predicate
 from ctexport_dagster.resources.delta.selection import CursorRows, Selection, cursor_rows, read_otherwise
+from ctexport_dagster.resources.delta.store_options import store_options
 from ctexport_dagster.resources.delta.table import DataFile, TableVersion
 from ctexport_dagster.resources.files.event_model import event_batches
 from ctexport_dagster.resources.model_columns import first_twice, model_names, renamed
+from ctexport_dagster.resources.storage import is_url
 
 _READING = 1
 """Raise it when the same rows come to be read differently: it stands in the fingerprint."""
@@ -92,9 +93,7 @@ class DeltaTables:
             SourceMissing, SourceUnreadable: as `profiles`; also a table that was created anew since.
         """
         attempted = f"Reading {name} of {self.declaration.name} for {span.partition}"
-        declared = self.declaration.datasets.get(name)
-        if declared is None:
-            raise SourceMissing(attempted, "its declaration names no such dataset", "Add it to `datasets:`.")
+        declared = self.declaration.dataset(name, attempted)
         place = self._place(declared.table, attempted)
         selection, upto = self._dataset_rows(declared, place, span)
         return DatasetInput(
@@ -178,10 +177,9 @@ class DeltaTables:
         return selection, VersionBound(table=selection.table.id, version=selection.table.version).model_dump_json()
 
     def _place(self, table: str, attempted: str) -> Place:
-        options = {
-            name: value.resolve(self.surroundings.environment) if isinstance(value, Secret) else value
-            for name, value in self.declaration.storage_options.items()
-        }
+        options = {}
+        if is_url(table):
+            options = store_options(table_url(table), self.declaration.storage, self.surroundings)
         return Place(table, self.surroundings.home, attempted, options)
 
     def _fingerprint(self, selection: Selection, declared: TableRows | None) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 from ctexport_dagster.core.failure import STUMBLED, UNREACHABLE, Failure, FailureTable, Verdict
-from ctexport_dagster.resources.files.storage import Cloud
+from ctexport_dagster.resources.storage import Cloud
 
 Doing = Literal["Listing", "Reading"]
 

@@ -7,16 +7,13 @@ by the cloud's own Python library, as destinations do.
 import json
 from contextlib import suppress
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from obstore.exceptions import BaseError
 from obstore.store import AzureStore, GCSStore, S3Store
 
-from ctexport_dagster.core.errors import ConfigurationError, Mistake
-from ctexport_dagster.core.secret import Secret
 from ctexport_dagster.core.surroundings import Surroundings
-from ctexport_dagster.resources.files.storage import BucketUrl, Storage
+from ctexport_dagster.resources.storage import BucketUrl, Storage
 
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials
@@ -132,22 +129,12 @@ def _google_key(storage: Storage, surroundings: Surroundings) -> "Credentials | 
     """The declared key; the text of a parser's error may hold a part of it, so nothing of that is passed on."""
     from ctexport_dagster.resources.gcs.key import KeyCredentials
 
-    secret, text = "storage", _value(storage.key_json, surroundings)
-    if storage.key_json:
-        secret = storage.key_json.env
-    elif storage.key_file:
-        secret = storage.key_file
-        with suppress(OSError, UnicodeDecodeError):
-            text = (surroundings.home / Path(storage.key_file).expanduser()).read_text(encoding="utf-8")
-    else:
+    text = storage.google_key(surroundings)
+    if text is None:
         return None
     with suppress(ValueError, TypeError, KeyError, AttributeError):
-        return KeyCredentials.from_service_account_info(json.loads(text or ""), scopes=[_GOOGLE_SCOPE])
-    raise ConfigurationError([Mistake("environment", 0, secret, "holds no key of a service account (its JSON text)")])
-
-
-def _value(secret: Secret | None, surroundings: Surroundings) -> str | None:
-    return secret.resolve(surroundings.environment) if secret else None
+        return KeyCredentials.from_service_account_info(json.loads(text), scopes=[_GOOGLE_SCOPE])
+    raise storage.no_google_key()
 
 
 def _client(storage: Storage) -> "ClientConfig":

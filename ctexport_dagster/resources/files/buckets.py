@@ -18,8 +18,8 @@ from ctexport_dagster.resources.extras import extra
 from ctexport_dagster.resources.files.bucket_failures import Doing, bucket_failure
 from ctexport_dagster.resources.files.bytes import BLOCK_BYTES, unreadable
 from ctexport_dagster.resources.files.found import Found, rows_by_size
-from ctexport_dagster.resources.files.storage import BucketUrl, Storage, bucket_url
 from ctexport_dagster.resources.files.templates import FileFormat, key_expression, with_partition, without_wildcards
+from ctexport_dagster.resources.storage import BucketUrl, Storage, bucket_url
 
 if TYPE_CHECKING:
     from obstore import ObjectMeta

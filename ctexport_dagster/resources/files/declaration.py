@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Self, assert_never
+from typing import Annotated, ClassVar, Literal, Self, assert_never
 
 from pydantic import Field, field_validator, model_validator
 
@@ -13,8 +13,9 @@ from ctexport_dagster.core.datasets.source import DatasetInput, Span
 from ctexport_dagster.core.errors import SourceMissing
 from ctexport_dagster.core.events.source import EventInput, RawEvents
 from ctexport_dagster.core.interval import Interval
-from ctexport_dagster.core.source import ProfileInput, RawBatch, SourceDeclaration
+from ctexport_dagster.core.source import ProfileInput, RawBatch
 from ctexport_dagster.core.surroundings import Surroundings
+from ctexport_dagster.resources.declared_source import DeclaredSource, alone
 from ctexport_dagster.resources.files.buckets import Bucket
 from ctexport_dagster.resources.files.bytes import unreadable
 from ctexport_dagster.resources.files.csv import csv_batches
@@ -24,30 +25,31 @@ from ctexport_dagster.resources.files.events import ROW_BYTES as EVENT_BYTES
 from ctexport_dagster.resources.files.found import Disk, FoundFile, Place
 from ctexport_dagster.resources.files.ndjson import ndjson_batches
 from ctexport_dagster.resources.files.parquet import parquet_batches
-from ctexport_dagster.resources.files.storage import Storage, bucket_url, is_url
 from ctexport_dagster.resources.files.templates import (
     FileFormat,
-    checked_dataset_template,
     checked_template,
     event_name_of,
     folder_of,
     format_of,
 )
+from ctexport_dagster.resources.storage import Storage, bucket_url, is_url
 
 _READING = 2
 """Raise it when the same files come to be read differently: it stands in the fingerprint."""
 _ROW_BYTES = 300
 
 
-class FilesSource(SourceDeclaration):
+class FilesSource(DeclaredSource[str, str, FilesDataset]):
     """Declares files of profiles, events or tables, on a disk that this machine can read."""
+
+    what_places_are: ClassVar[str] = "the path of the files, as in data/{{Partition}}.parquet"
 
     type: Literal["files"] = "files"
     profiles: str | None = None
     """A path, relative to the home, with `{{Partition}}`; `*`, `?`, `[…]` and `**` match several files."""
     events: str | None = None
     """As `profiles`; where the path has `{{Event-name}}`, it names the events that don't tell theirs."""
-    datasets: dict[str, str | FilesDataset] = Field(default_factory=dict)
+    datasets: dict[str, Annotated[FilesDataset, alone("path", FilesDataset)]] = Field(default_factory=dict)
     """Name: the path of a table's files, or a mapping with more. Without `{{Partition}}` rows are new by arrival."""
     format: Literal["auto", FileFormat] = "auto"
     """Of profiles and events. `auto`: by the file's extension, `.gz` aside."""
@@ -65,45 +67,16 @@ class FilesSource(SourceDeclaration):
     def _names_the_partition_of_events(cls, template: str | None) -> str | None:
         return None if template is None else checked_template(template, may_name_events=True)
 
-    @field_validator("datasets")
-    @classmethod
-    def _are_whole(cls, datasets: dict[str, str | FilesDataset]) -> dict[str, str | FilesDataset]:
-        for declared in datasets.values():
-            if isinstance(declared, str):
-                checked_dataset_template(declared)
-        return datasets
-
     @model_validator(mode="after")
-    def _has_files(self) -> Self:
-        if self.profiles is None and self.events is None and not self.datasets:
-            raise ValueError(
-                "write `profiles:`, `events:` or `datasets:`, the path of the files, as in data/{{Partition}}.parquet"
-            )
-        for template in filter(is_url, self.templates):
-            if problem := self.storage.missing_for(bucket_url(template)):
-                raise ValueError(problem)
+    def _storage_suffices(self) -> Self:
+        self.storage.refuse_unless_enough_for(map(bucket_url, filter(is_url, self.templates)))
         return self
 
     @property
     def templates(self) -> tuple[str, ...]:
         """The paths of everything that it declares."""
-        tables = (declared.path for declared in self.declared_datasets.values())
+        tables = (declared.path for declared in self.datasets.values())
         return tuple(template for template in (self.profiles, self.events, *tables) if template is not None)
-
-    @property
-    def has_profiles(self) -> bool:
-        return self.profiles is not None
-
-    @property
-    def has_events(self) -> bool:
-        return self.events is not None
-
-    @property
-    def declared_datasets(self) -> Mapping[str, FilesDataset]:
-        return {
-            name: FilesDataset(path=declared) if isinstance(declared, str) else declared
-            for name, declared in self.datasets.items()
-        }
 
     def open(self, surroundings: Surroundings) -> "Files":
         """The source; nothing is read yet."""
@@ -164,13 +137,8 @@ class Files:
             SourceMissing: there is no such dataset; or no file of it.
             SourceUnreadable: its files can't be read, or their new rows can't be told from older ones.
         """
-        declared = self.declaration.declared_datasets.get(name)
-        if declared is None:
-            raise SourceMissing(
-                f"Looking for the dataset {name} of {self.declaration.name} for {span.partition}",
-                "its declaration names no such dataset",
-                "Add it to `datasets:`.",
-            )
+        attempted = f"Looking for the dataset {name} of {self.declaration.name} for {span.partition}"
+        declared = self.declaration.dataset(name, attempted)
         return FileTable(self.declaration, name, declared, self._place(declared.path)).input(span)
 
     def column_names(self, partition: str) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from pathlib import Path, PurePosixPath
 from typing import Literal, TypeAlias, get_args
 
 from ctexport_dagster.core.errors import SourceUnreadable
+from ctexport_dagster.resources.storage import bucket_url, is_url
 
 FileFormat: TypeAlias = Literal["parquet", "ndjson", "csv"]
 
@@ -25,8 +26,9 @@ def checked_template(template: str, *, may_name_events: bool) -> str:
     """The template, if its variables are `{{Partition}}` and, of events, `{{Event-name}}`.
 
     Raises:
-        ValueError: one is unknown, or none stands for the partition.
+        ValueError: one is unknown, or none stands for the partition; or it is a URL, and none of a bucket's.
     """
+    _refuse_misplaced(template)
     _refuse_unknown(template, {_PARTITION, _EVENT_NAME} if may_name_events else {_PARTITION})
     if not names_the_partition(template):
         raise ValueError("write {{Partition}} where the partition's key stands, as in data/{{Partition}}.parquet")
@@ -37,8 +39,9 @@ def checked_dataset_template(template: str) -> str:
     """The template, if `{{Partition}}` is the only variable that it has.
 
     Raises:
-        ValueError: another one is there.
+        ValueError: another one is there; or it is a URL, and none of a bucket's.
     """
+    _refuse_misplaced(template)
     _refuse_unknown(template, {_PARTITION})
     return template
 
@@ -46,6 +49,11 @@ def checked_dataset_template(template: str) -> str:
 def names_the_partition(template: str) -> bool:
     """Whether a partition has files of its own."""
     return _PARTITION in (name.lower() for name in _VARIABLE.findall(template))
+
+
+def _refuse_misplaced(template: str) -> None:
+    if is_url(template):
+        bucket_url(template)
 
 
 def _refuse_unknown(template: str, allowed: set[str]) -> None:

@@ -12,15 +12,14 @@
 `snapshot` source that names none of them gives today's state for whatever day is run.
 """
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from ctexport_dagster.core.datasets.declared import DeclaredDataset
 from ctexport_dagster.core.secret import Secret
-from ctexport_dagster.core.source import SourceDeclaration
 from ctexport_dagster.core.surroundings import Surroundings
+from ctexport_dagster.resources.declared_source import DeclaredSource, alone
 from ctexport_dagster.resources.extras import extra
 
 if TYPE_CHECKING:
@@ -63,12 +62,10 @@ class SqlDataset(DeclaredDataset):
         return self.holds == "added" and self.cursor is None and not binds_of(self.query)
 
 
-def _query_alone(declared: object) -> object:
-    return {"query": declared} if isinstance(declared, str) else declared
-
-
-class SqlSource(SourceDeclaration):
+class SqlSource(DeclaredSource[str, str, SqlDataset]):
     """Declares queries for each partition of profiles, of events or of datasets."""
+
+    what_places_are: ClassVar[str] = "each a SELECT"
 
     type: Literal["sql"] = "sql"
     url: Secret
@@ -77,32 +74,12 @@ class SqlSource(SourceDeclaration):
     """One SELECT, in which :start, :end (instants) and :partition (its key) stand for the window's."""
     events: str | None = None
     """One SELECT of the events that arrived within the window, as `profiles`."""
-    datasets: dict[
-        str, Annotated[SqlDataset, BeforeValidator(_query_alone, json_schema_input_type=str | SqlDataset)]
-    ] = Field(default_factory=dict)
+    datasets: dict[str, Annotated[SqlDataset, alone("query", SqlDataset)]] = Field(default_factory=dict)
     """Queries whose rows are exported as they are, by name."""
     fetch_rows: int = Field(default=20_000, ge=1, le=1_000_000)
     """How many rows are held at once, at most: wide ones are held in smaller numbers."""
 
     _queries = field_validator("profiles", "events")(lambda query: None if query is None else _one_select(query))
-
-    @model_validator(mode="after")
-    def _has_queries(self) -> Self:
-        if self.profiles is None and self.events is None and not self.datasets:
-            raise ValueError("write `profiles:`, `events:` or `datasets:`, each a SELECT")
-        return self
-
-    @property
-    def has_profiles(self) -> bool:
-        return self.profiles is not None
-
-    @property
-    def has_events(self) -> bool:
-        return self.events is not None
-
-    @property
-    def declared_datasets(self) -> Mapping[str, DeclaredDataset]:
-        return self.datasets
 
     @property
     def warnings(self) -> tuple[str, ...]:

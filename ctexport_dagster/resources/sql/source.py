@@ -92,9 +92,7 @@ class Database:
             SourceMissing: no such dataset is declared.
         """
         attempted = f"Querying {name} of {self.declaration.name} for {span.partition}"
-        declared = self.declaration.datasets.get(name)
-        if declared is None:
-            raise SourceMissing(attempted, "its declaration names no such dataset", "Add it to `datasets:`.")
+        declared = self.declaration.dataset(name, attempted)
         extract, upto = self._dataset_rows(declared, name, span, attempted)
         return DatasetInput(
             fingerprint=self._fingerprint(extract, json.dumps([span.since, upto])),
