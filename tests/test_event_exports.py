@@ -61,6 +61,35 @@ def test_the_profiles_state_at_the_partitions_end_tells_whose_an_event_is(tmp_pa
     assert (first, second) == ({0: "first", 1: "b@example.com", 2: "c@example.com"}, ["second"])
 
 
+@pytest.mark.req("L14", "B10")
+@pytest.mark.parametrize("instances", [{}, {"instanceId": 1}])
+def test_a_profile_that_names_its_instance_is_found_for_events_that_do_not(
+    tmp_path: Path, instances: dict[str, object]
+) -> None:
+    home = EventHome.at(tmp_path, has_profiles=True, instances=3)
+    people = [{"clevertapId": who, "identity": f"user-{who}", "instanceId": 1} for who in "abcdef"]
+    home.tell(DAYS[0], [event(n, who=who, **instances) for n, who in enumerate("abcdef")], people)
+    line = home.line()
+    home.run(line, DAYS[0])
+    found = {
+        read["eventProps"]["number"]: read["profile"]["identity"] for read in home.delivered(line, DAYS[0]).events()
+    }
+    assert found == {n: f"user-{who}" for n, who in enumerate("abcdef")}
+
+
+@pytest.mark.req("L3")
+def test_a_one_time_export_counts_and_heads_what_its_range_can_hold(tmp_path: Path) -> None:
+    home = EventHome.at(tmp_path)
+    home.tell(DAYS[0], [{**event(0), "eventProps": {"number": 0, "old": 1}}, event(1, ts="soon")])
+    home.tell(DAYS[1], [{**event(2, ts=20261102120000), "eventProps": {"number": 2, "new": 1}}])
+    schedule = {"every": "once", "start": DAYS[1], "range": {"from": DAYS[1], "to": DAYS[1]}}
+    line = home.line(name="once", schedule=schedule, format="csv")
+    manifest = home.run(line, DAYS[1]).manifest
+    [read] = home.delivered(line, DAYS[1]).events()
+    assert (manifest.rows.source, manifest.rows.quarantined, manifest.rows.exported) == (1, 0, 1)
+    assert [name for name in read if name.startswith("eventProps.")] == ["eventProps.number", "eventProps.new"]
+
+
 @pytest.mark.req("L15")
 def test_edited_priorities_hold_from_the_next_run_and_change_nothing_that_was_delivered(tmp_path: Path) -> None:
     home = EventHome.at(tmp_path, has_profiles=True)

@@ -47,19 +47,42 @@ class Wanted:
         return start < self.hashes.search_sorted(last, side="right")
 
 
+@dataclass(frozen=True)
+class _RowGroup:
+    """A row group of a file, and the h of its first and last row."""
+
+    path: Path
+    metadata: pq.FileMetaData
+    index: int
+
+    @property
+    def first(self) -> int:
+        return self._hashes.min
+
+    @property
+    def last(self) -> int:
+        return self._hashes.max
+
+    @property
+    def _hashes(self) -> pq.Statistics:
+        return self.metadata.row_group(self.index).column(0).statistics
+
+    def read(self, columns: Sequence[ColumnRead]) -> pl.DataFrame:
+        """Its rows. The file is open for as long as that takes: thousands of runs may be read side by side."""
+        names = [column.stored for column in columns if column.stored]
+        with pq.ParquetFile(self.path, memory_map=True, metadata=self.metadata) as file:
+            frame = pl.DataFrame(file.read_row_group(self.index, columns=names))
+        return frame.select(column.expression for column in columns)
+
+
 class SortedRun:
-    """The rows of some files that together are sorted by (h, clevertapId), taken range by range, in order.
+    """The rows of some files that together are sorted by (h, clevertapId), taken range by range, in order."""
 
-    With `keeps_little`, what is left of a row group is copied, so that it alone is held: one of many runs.
-    """
-
-    def __init__(self, paths: Sequence[Path], columns: Sequence[ColumnRead], *, keeps_little: bool = False) -> None:
-        self._keeps_little = keeps_little
+    def __init__(self, paths: Sequence[Path], columns: Sequence[ColumnRead]) -> None:
         self._paths = tuple(paths)
         self._columns = tuple(columns)
-        self._wanted: Wanted | None = None
         self._groups = self._row_groups()
-        self._ahead: tuple[pq.ParquetFile, int, int] | None = None
+        self._ahead: _RowGroup | None = None
         self._held: pl.DataFrame | None = None
 
     @property
@@ -75,8 +98,7 @@ class SortedRun:
         while (held := self._next(upper, wanted)) is not None:
             cut = held["h"].search_sorted(upper, side="left")
             piece = held[:cut]
-            rest = held[cut:] if cut < held.height else None
-            self._held = compact(rest) if self._keeps_little and cut and rest is not None else rest
+            self._held = held[cut:] if cut < held.height else None
             if not piece.is_empty():
                 yield piece if wanted is None else compact(piece.join(wanted.ids, on="clevertapId", how="semi"))
             if self._held is not None:
@@ -86,31 +108,20 @@ class SortedRun:
         if self._held is not None:
             return self._held
         while (group := self._ahead or next(self._groups, None)) is not None:
-            file, index, first = group
-            if first >= upper:
+            if group.first >= upper:
                 self._ahead = group
                 return None
             self._ahead = None
-            last = _last(file, index)
             # A group that reaches beyond `upper` may hold what a later range wants.
-            if wanted is None or last >= upper or wanted.is_within(first, last):
-                return self._decode(file, index)
+            if wanted is None or group.last >= upper or wanted.is_within(group.first, group.last):
+                return group.read(self._columns)
         return None
 
-    def _row_groups(self) -> Iterator[tuple[pq.ParquetFile, int, int]]:
+    def _row_groups(self) -> Iterator[_RowGroup]:
         for path in self._paths:
-            with pq.ParquetFile(path, memory_map=True) as file:
-                for index in range(file.metadata.num_row_groups):
-                    yield file, index, file.metadata.row_group(index).column(0).statistics.min
-
-    def _decode(self, file: pq.ParquetFile, index: int) -> pl.DataFrame:
-        names = [column.stored for column in self._columns if column.stored]
-        frame = pl.DataFrame(file.read_row_group(index, columns=names))
-        return frame.select(column.expression for column in self._columns)
-
-
-def _last(file: pq.ParquetFile, index: int) -> int:
-    return file.metadata.row_group(index).column(0).statistics.max
+            metadata = pq.read_metadata(path, memory_map=True)
+            for index in range(metadata.num_row_groups):
+                yield _RowGroup(path, metadata, index)
 
 
 def ranges(rows: int, rows_per_range: int) -> list[int]:

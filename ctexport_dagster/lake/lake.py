@@ -1,13 +1,10 @@
 """The lake of one source: where it lies, how it is looked at, and what keeps it in shape."""
 
-import time
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from ctexport_dagster.lake.leftovers import drop
+from ctexport_dagster.lake.leftovers import drop, older
 from ctexport_dagster.lake.table import ProfileTable
 from ctexport_dagster.lake.tuning import Tuning
 from ctexport_dagster.lake.view import LakeView
@@ -42,14 +39,6 @@ class Lake:
         What killed reads folded goes at that age, too, as others may be reading; what killed ingests spilled or
         refused goes at once: whoever calls this holds the source's lock, and is the only one at work.
         """
-        drop((*self.scratch.glob("ingest-*"), *_older(self.scratch.glob("fold-*"), min_age_hours)))
+        drop((*self.scratch.glob("ingest-*"), *older(self.scratch.glob("fold-*"), min_age_hours)))
         drop(self.quarantine.glob(".*.part"))
         return self.table.sweep(min_age_hours)
-
-
-def _older(paths: Iterable[Path], hours: int) -> Iterator[Path]:
-    oldest = time.time() - hours * 3600
-    for path in paths:
-        with suppress(FileNotFoundError):
-            if path.stat().st_mtime <= oldest:
-                yield path

@@ -1,6 +1,8 @@
 """Files and folders that nobody needs any more."""
 
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from shutil import rmtree
 
@@ -15,3 +17,12 @@ def drop(paths: Iterable[Path]) -> int:
         else:
             path.unlink(missing_ok=True)
     return count
+
+
+def older(paths: Iterable[Path], hours: int) -> Iterator[Path]:
+    """Those that nobody has written to for so long."""
+    oldest = time.time() - hours * 3600
+    for path in paths:
+        with suppress(FileNotFoundError):
+            if path.stat().st_mtime <= oldest:
+                yield path

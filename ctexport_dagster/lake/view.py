@@ -59,6 +59,10 @@ class LakeView:
         history = self.listing.history.upto(partition)
         return tuple(sorted({instance for record in history.records for instance in record.instances}))
 
+    def names_instances(self, partition: str) -> bool:
+        """Whether a profile may stand in another instance than its id's hash says, as of a partition."""
+        return self.listing.history.upto(partition).names_instances
+
     def slices(self, partition: str, instance: int, columns: Sequence[str] | None = None) -> Iterator[pl.DataFrame]:
         """The living profiles of an instance as of a partition, in order of (h, clevertapId), slice by slice.
 
@@ -75,6 +79,17 @@ class LakeView:
                 rows = reader.living(upper)
                 if not rows.is_empty():
                     yield rows
+
+    @contextmanager
+    def lookup(self, partition: str, instance: int) -> Iterator[StateReader]:
+        """A reader of an instance's profiles as of a partition, for some of them at a time, in order of h.
+
+        Raises:
+            PartitionMissing, PartitionStale.
+        """
+        history = self.sound(partition)
+        with self._reader(history, instance, history.schema) as reader:
+            yield reader
 
     def touched(self, partitions: Sequence[str], instance: int) -> Iterator[Touched]:
         """The profiles of an instance that these consecutive partitions, oldest first, touched, range by range.

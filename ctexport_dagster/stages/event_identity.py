@@ -1,7 +1,8 @@
 """Lake → resolved events: what an events export sends for one partition, its persons resolved, sorted into buckets."""
 
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -24,7 +25,9 @@ from ctexport_dagster.core.staging import StagedCounts
 from ctexport_dagster.engine import Engine
 from ctexport_dagster.event_line import EventLine
 from ctexport_dagster.lake import Lake
+from ctexport_dagster.lake.cursor import Wanted
 from ctexport_dagster.lake.events import EventLake
+from ctexport_dagster.lake.stack import frame_columns
 from ctexport_dagster.stages.progress import Progress, unseen
 
 _COUNTED = ("eventName", "day", "rows")
@@ -32,11 +35,16 @@ _COUNTED = ("eventName", "day", "rows")
 
 @dataclass(frozen=True)
 class Persons:
-    """The state that tells whose the events are: the profiles of a source as of one of its partitions."""
+    """The state that tells whose the events are: the profiles of a source as of one of its partitions.
+
+    `everywhere`: the profiles stand in instances that the source named, the events in those of their ids' hashes, so
+    that a person may be in any.
+    """
 
     lake: Lake
     version: int
     partition: str
+    everywhere: bool
 
 
 @dataclass(frozen=True)
@@ -86,8 +94,9 @@ def resolve_event_partition(
     """
     chosen = line.event_selection(partition)
     view = line.event_lake.view()
-    records = [view.record(key) for key in chosen.partitions]
-    persons, schema, state = persons_of(line, chosen.partitions[-1])
+    partitions = view.holding(chosen.partitions, chosen.span)
+    records = [view.record(key) for key in partitions]
+    persons, schema, state = persons_of(line, chosen.partitions)
     line.note_run(partition)
     plan = plan_event_columns(line.export, schema)
     attempt = uuid.uuid4().hex[:8]
@@ -98,7 +107,7 @@ def resolve_event_partition(
                 events=line.event_lake,
                 version=view.version,
                 instance=instance,
-                partitions=chosen.partitions,
+                partitions=partitions,
                 span=chosen.span,
                 window_start=line.window(partition).start,
                 persons=persons,
@@ -108,13 +117,13 @@ def resolve_event_partition(
                 zone=line.cadence.zone.key,
                 folder=folder,
             )
-            for instance in view.instances(chosen.partitions)
+            for instance in view.instances(partitions)
         ]
         outcomes: list[InstanceOutcome] = []
         for outcome in engine.map(resolve_instance, tasks):
             outcomes.append(outcome)
             progress(outcome.exported)
-        view.keys(chosen.partitions, line.export.names).write_parquet(folder / KEYS_FILE)
+        view.keys(partitions, line.export.names).write_parquet(folder / KEYS_FILE)
         exported, quarantined = sum(o.exported for o in outcomes), sum(record.rows.quarantined for record in records)
         resolved = ResolvedEvents(
             attempt=attempt,
@@ -171,39 +180,37 @@ def _mode(span: Interval | None) -> Mode:
     return "incremental" if span is None else "full"
 
 
-def persons_of(line: EventLine, last: str) -> tuple[Persons | None, SourceSchema, str]:
-    """Where the persons are looked up, their schema, and the fingerprint of their state."""
+def persons_of(line: EventLine, partitions: Sequence[str]) -> tuple[Persons | None, SourceSchema, str]:
+    """Where the persons of these partitions' events are looked up, their schema, and the fingerprint of their state."""
     if not line.source.has_profiles:
         return None, SourceSchema(()), ""
-    view = line.lake.view()
-    return Persons(line.lake, view.version, last), view.schema_as_of(last), view.state_of(last)
+    view, last = line.lake.view(), partitions[-1]
+    placed = line.event_lake.view().name_instances(partitions)
+    everywhere = view.names_instances(last) and not placed
+    return Persons(line.lake, view.version, last, everywhere), view.schema_as_of(last), view.state_of(last)
 
 
 def with_persons(
     slices: Iterator[pl.DataFrame], known: Persons | None, instance: int, schema: SourceSchema
 ) -> Iterator[tuple[pl.DataFrame, pl.DataFrame | None]]:
-    """Each slice of events with the living profiles in its range of h; both come in order of h."""
+    """Each slice of events with the living profiles that they are of, as far as those are known.
+
+    The slices come in order of h, and no two have events of one id, as profiles are read in one go beside them.
+    """
     if known is None:
         yield from ((events, None) for events in slices)
         return
-    persons = known.lake.view(known.version).slices(known.partition, instance)
-    ahead: list[pl.DataFrame] = []
-    following = next(persons, None)
-    for events in slices:
-        first, last = events["h"][0], events["h"][-1]
-        ahead = [frame for frame in ahead if frame["h"][-1] >= first]
-        while following is not None and following["h"][0] <= last:
-            if following["h"][-1] >= first:
-                ahead.append(following)
-            following = next(persons, None)
-        inside = [frame.filter(pl.col("h").is_between(first, last)) for frame in ahead]
-        yield events, pl.concat(inside) if inside else _nobody(schema)
-
-
-def _nobody(schema: SourceSchema) -> pl.DataFrame:
-    from ctexport_dagster.lake.stack import frame_columns
-
-    return pl.DataFrame(schema=frame_columns(schema, None))
+    view = known.lake.view(known.version)
+    homes = view.instances(known.partition) if known.everywhere else (instance,)
+    with ExitStack() as stack:
+        readers = [stack.enter_context(view.lookup(known.partition, home)) for home in homes]
+        for events in slices:
+            ids = events.select("h", "clevertapId").drop_nulls()
+            if ids.is_empty():
+                yield events, pl.DataFrame(schema=frame_columns(schema, None))
+                continue
+            wanted, upper = Wanted.of(ids), ids["h"][-1] + 1
+            yield events, pl.concat(reader.living(upper, wanted) for reader in readers)
 
 
 def _buckets(instance: int, groups: pl.DataFrame, files: Mapping[int, str]) -> Iterator[EventBucket]:

@@ -16,7 +16,7 @@ from ctexport_dagster.lake.tuning import Tuning
 from ctexport_dagster.resources.files.declaration import FilesSource
 
 Row = Mapping[str, object]
-TINY = Tuning(slice_rows=4, spill_bytes=2_000, group_rows=3, small_group_rows=2, file_rows=6)
+TINY = Tuning(slice_rows=4, spill_bytes=2_000, group_rows=3, small_group_rows=2, file_rows=6, most_layers=3)
 """Sizes so small that a dozen rows make several slices, row groups and files."""
 COLUMNS = (
     *("eventName", "ts", "clevertapId", "identity", "profile", "deviceInfo", "eventProps", "sessionProps"),

@@ -9,6 +9,7 @@ import json
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from shutil import rmtree
 
@@ -117,6 +118,8 @@ class _Taken:
         self._anonymous: dict[int, SortedWriter] = {}
         self._names: dict[str, NameCount] = {}
         self._kept = self._bytes = 0
+        self._happened: tuple[datetime, datetime] | None = None
+        self._names_instances = False
 
     def written(self, progress: Progress | None) -> EventRecord:
         """Takes the input in and commits it."""
@@ -148,6 +151,11 @@ class _Taken:
     def _count(self, events: pl.DataFrame) -> None:
         self._kept += events.height
         self._bytes += int(events.estimated_size())
+        first, last = events.select(pl.col("ts").min().alias("first"), pl.col("ts").max().alias("last")).row(0)
+        earliest, latest = self._happened or (first, last)
+        self._happened = (min(first, earliest), max(last, latest))
+        hashed = pl.col("h") % self._job.declaration.instances
+        self._names_instances |= events.select((pl.col("instance") != hashed).any()).item()
         size = pl.sum_horizontal(pl.col(name).str.len_bytes() for name in _TEXT).cast(pl.UInt64)
         counted = events.group_by("eventName", maintain_order=True).agg(pl.len(), size.sum().alias("bytes"))
         for event, rows, size_bytes in counted.iter_rows():
@@ -195,6 +203,8 @@ class _Taken:
             instances=tuple(sorted({file.instance for file in files})),
             quarantine=self._refused.publish(),
             run_id=job.run_id,
+            happened=self._happened,
+            names_instances=self._names_instances,
         )
         adds = (*files, table.write_small(job.partition, KEYS, job.attempt, keys), table.write_record(record))
 

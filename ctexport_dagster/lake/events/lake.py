@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ctexport_dagster.lake.events.table import EventTable
 from ctexport_dagster.lake.events.view import EventView
-from ctexport_dagster.lake.leftovers import drop
+from ctexport_dagster.lake.leftovers import drop, older
 from ctexport_dagster.lake.tuning import Tuning
 
 
@@ -26,13 +26,13 @@ class EventLake:
 
     def view(self, version: int | None = None) -> EventView:
         """The lake as it stands now, or stood at a version: list once per run, then read as often as needed."""
-        return EventView(self.root, self.table.listing(version), self.tuning)
+        return EventView(self.root, self.scratch, self.table.listing(version), self.tuning)
 
     def sweep(self, min_age_hours: int = 24) -> int:
         """Deletes replaced files of the table, and those of killed runs, older than this; returns how many.
 
         What killed ingests spilled or refused goes at once: whoever calls this holds the lock of the source's events.
         """
-        drop(self.scratch.glob("ingest-*"))
+        drop((*self.scratch.glob("ingest-*"), *older(self.scratch.glob("fold-*"), min_age_hours)))
         drop(self.quarantine.glob(".*.part"))
         return self.table.sweep(min_age_hours)

@@ -11,10 +11,11 @@ from ctexport_dagster.core.events.model import EVENT_COLUMNS
 from ctexport_dagster.core.interval import Interval
 from ctexport_dagster.lake.compact import compact
 from ctexport_dagster.lake.cursor import ColumnRead, SortedRun, ranges
+from ctexport_dagster.lake.events.table import LOG, STORED_COLUMNS
+from ctexport_dagster.lake.files import Place, SortedWriter
+from ctexport_dagster.lake.tuning import Tuning
 
 ORDER = ("h", "clevertapId", "ts")
-_MANY = 40
-"""Of more partitions read side by side, the rest of each one's row group is kept in buffers of its own."""
 
 
 @dataclass(frozen=True)
@@ -34,19 +35,49 @@ class Choice:
         return events.filter(wanted) if wanted else events
 
 
-def merged(
-    partitions: Sequence[Sequence[Path]], instance: int, rows: int, rows_per_slice: int, choice: Choice
-) -> Iterator[pl.DataFrame]:
-    """Event frames in order of (h, clevertapId, ts, partition, seq): ranges of h; empty ones are left out.
+@dataclass(frozen=True)
+class Run:
+    """Files that together are in `ORDER`, and how many rows they have."""
 
-    `partitions`: the files of each, oldest first; together they have so many `rows`.
-    """
-    runs = [SortedRun(paths, reads(instance), keeps_little=len(partitions) > _MANY) for paths in partitions]
-    for upper in ranges(rows, rows_per_slice):
-        pieces = [piece for run in runs if not (piece := choice.of(run.take(upper))).is_empty()]
+    paths: tuple[Path, ...]
+    rows: int
+
+
+def merged(runs: Sequence[Run], instance: int, rows_per_slice: int, choice: Choice) -> Iterator[pl.DataFrame]:
+    """Event frames in order of (h, clevertapId, ts, run, place in the run): ranges of h; empty ones are left out."""
+    readers = [SortedRun(run.paths, reads(instance)) for run in runs]
+    for upper in ranges(sum(run.rows for run in runs), rows_per_slice):
+        pieces = [piece for reader in readers if not (piece := choice.of(reader.take(upper))).is_empty()]
         if pieces:
             whole = pl.concat(pieces)
             yield from _cut(whole.sort(ORDER, maintain_order=True) if len(pieces) > 1 else whole, rows_per_slice)
+
+
+def folded(
+    runs: Sequence[Run], instance: int, rows_per_slice: int, choice: Choice, folder: Path, tuning: Tuning
+) -> Sequence[Run]:
+    """The chosen events of all runs in at most `tuning.most_layers`: neighbours merged into one, as often as it takes.
+
+    A read holds a row group of every run: of a year of days they would take a gigabyte.
+    """
+    while len(runs) > tuning.most_layers:
+        starts = range(0, len(runs), tuning.most_layers)
+        level = folder / str(len(runs))
+        runs = [
+            _fold(
+                runs[start : start + tuning.most_layers], instance, rows_per_slice, choice, level / str(start), tuning
+            )
+            for start in starts
+        ]
+    return runs
+
+
+def _fold(runs: Sequence[Run], instance: int, rows_per_slice: int, choice: Choice, folder: Path, tuning: Tuning) -> Run:
+    writer = SortedWriter(Place(folder, "fold", LOG, instance), "fold", STORED_COLUMNS, tuning, small_groups=True)
+    for rows in merged(runs, instance, rows_per_slice, choice):
+        writer.write(rows)
+    files = writer.finish()
+    return Run(tuple(folder / file.path for file in files), sum(file.rows for file in files))
 
 
 def in_file_order(paths: Sequence[Path], instance: int, choice: Choice, rows_per_slice: int) -> Iterator[pl.DataFrame]:

@@ -48,6 +48,10 @@ class EventRecord:
     instances: tuple[int, ...]
     quarantine: str | None
     run_id: str
+    happened: tuple[datetime, datetime] | None
+    """When the first and the last of the kept events happened; None where there are none."""
+    names_instances: bool
+    """Whether an event stands in another instance than its id's hash says, as the source named it."""
     is_new: bool = True
     """False where the ingest found the partition as it should be, and wrote nothing. Not stored."""
 
@@ -56,10 +60,15 @@ class EventRecord:
         """A fingerprint of the kept events."""
         return digest(self.input, self.shape)
 
+    def may_hold(self, span: Interval) -> bool:
+        """Whether an event of this span may be among the kept ones."""
+        return self.happened is not None and self.happened[0] < span.end and span.start <= self.happened[1]
+
     def to_json(self) -> str:
         window = [self.window.start.isoformat(), self.window.end.isoformat()]
+        happened = [instant.isoformat() for instant in self.happened or ()]
         names = [[count.event, count.rows, count.bytes] for count in self.names]
-        document = asdict(self) | {"window": window, "names": names}
+        document = asdict(self) | {"window": window, "names": names, "happened": happened}
         del document["is_new"]
         return json.dumps(document, ensure_ascii=False)
 
@@ -69,6 +78,7 @@ class EventRecord:
         start, end = document["window"]
         document["window"] = Interval(datetime.fromisoformat(start), datetime.fromisoformat(end))
         document["rows"] = EventTally(**document["rows"])
+        document["happened"] = tuple(map(datetime.fromisoformat, document["happened"])) or None
         document["names"] = tuple(NameCount(*count) for count in document["names"])
         document["instances"] = tuple(document["instances"])
         return EventRecord(**document)

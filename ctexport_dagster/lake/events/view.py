@@ -4,13 +4,14 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from zoneinfo import ZoneInfo
 
 import polars as pl
 
 from ctexport_dagster.core.events.keys import united_keys
 from ctexport_dagster.core.interval import Interval
-from ctexport_dagster.lake.events.merging import Choice, in_file_order, merged
+from ctexport_dagster.lake.events.merging import Choice, Run, folded, in_file_order, merged
 from ctexport_dagster.lake.events.record import EventHistory, EventRecord
 from ctexport_dagster.lake.events.table import ANONYMOUS, KEYS, LOG
 from ctexport_dagster.lake.table import Listing, StoredFile, rows_in
@@ -32,6 +33,7 @@ class EventView:
     """
 
     root: Path
+    scratch: Path
     listing: Listing[EventHistory]
     tuning: Tuning
 
@@ -55,6 +57,16 @@ class EventView:
     def instances(self, partitions: Sequence[str]) -> tuple[int, ...]:
         """The instances that have an event."""
         return tuple(sorted({instance for key in partitions for instance in self.record(key).instances}))
+
+    def holding(self, partitions: Sequence[str], span: Interval | None) -> tuple[str, ...]:
+        """Those of the partitions that may hold an event of this span; all of them without one."""
+        if span is None:
+            return tuple(partitions)
+        return tuple(key for key in partitions if self.record(key).may_hold(span))
+
+    def name_instances(self, partitions: Sequence[str]) -> bool:
+        """Whether an event stands in another instance than its id's hash says."""
+        return any(self.record(key).names_instances for key in partitions)
 
     def groups(
         self,
@@ -98,9 +110,14 @@ class EventView:
         anonymous = [file for key in partitions for file in self._files.get((key, instance, ANONYMOUS), ())]
         yield from in_file_order([self.root / file.path for file in anonymous], instance, choice, rows_per_slice)
         logs = [files for key in partitions if (files := self._files.get((key, instance, LOG)))]
-        paths = [[self.root / file.path for file in files] for files in logs]
-        rows = sum(rows_in(files) for files in logs)
-        yield from merged(paths, instance, rows, rows_per_slice, choice)
+        runs = [Run(tuple(self.root / file.path for file in files), rows_in(files)) for files in logs]
+        if len(runs) <= self.tuning.most_layers:
+            yield from merged(runs, instance, rows_per_slice, choice)
+            return
+        self.scratch.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=self.scratch, prefix="fold-") as folder:
+            few = folded(runs, instance, rows_per_slice, choice, Path(folder), self.tuning)
+            yield from merged(few, instance, rows_per_slice, choice)
 
     def keys(self, partitions: Sequence[str], names: Collection[str] | None = None) -> pl.DataFrame:
         """Every key of the events' maps (core/events/staged.py): by partition of first appearance, then as there."""
