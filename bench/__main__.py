@@ -29,10 +29,16 @@ BENCHMARKS = {
     "wide_1m": ["pipeline.py", "--rows", "1000000", "--properties", "256", "--mode", "changes"],
     "dagster_1m": ["pipeline.py", "--rows", "1000000", "--against-dagster", "--repeats", "5"],
     "events_5m": ["events.py", "--rows", "5000000"],
+    "events_sparse": ["events.py", "--rows", "2000", "--profiles", "1000000"],
     "event_formats": [
         "event_formats.py", "--rows", "5000000", "--repeats", "1",
         "--only", "json", "csv", "duckdb json", "duckdb csv", "parquet", "duckdb parquet",
     ],
+    "event_formats_wide": [
+        "event_formats.py", "--rows", "300000", "--hot", "Form Saved",
+        "--only", "json", "csv", "xml", "parquet", "parquet typed",
+    ],
+    "dataset_formats": ["dataset_formats.py", "--rows", "1000000"],
     "start_up": ["start_up.py"],
     "destinations": ["destinations.py"],
 }  # fmt: skip
@@ -92,6 +98,9 @@ TARGETS = {
     "wide_1m": ["Target: each stage ≤ 400 MB."],
     "dagster_1m": ["Target: ≤ 1.5 ×, and ≤ 550 MB inside a Dagster run."],
     "events_5m": ["Target: each step ≤ 400 MB."],
+    "events_sparse": ["Target: each step ≤ 400 MB, however many profiles there are beside the events."],
+    "event_formats_wide": ["90 % of the events have 256 properties. Target: peak ≤ 400 MB."],
+    "dataset_formats": ["Target: peak ≤ 400 MB."],
     "event_formats": ["Target: json and csv ≤ 1 × DuckDB's wall; peak ≤ 400 MB. Parquet is reported as it is."],
     "start_up": ["Target: 200 exports load in at most twice the time of 2."],
     "destinations": ["Target: each adds < 64 MiB to the process that delivers, servers on the same machine apart."],

@@ -44,21 +44,22 @@ PEERS = {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--rows", type=int, default=5_000_000)
+    parser.add_argument("--hot", default="Product Viewed", help="the name that 90 % of the events have")
     parser.add_argument("--repeats", type=int, default=1)
     parser.add_argument("--only", nargs="*", default=list(PEERS))
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "ctexport-bench-events")
     parser.add_argument("--measure", help="one contestant, in this process (what the others are run with)")
     arguments = parser.parse_args()
-    folder = arguments.folder / str(arguments.rows)
+    folder = arguments.folder / f"{arguments.rows}-{arguments.hot}"
     folder.mkdir(parents=True, exist_ok=True)
     if arguments.measure:
-        print(json.dumps(_timed(_work(arguments.measure, folder, arguments.rows))))
+        print(json.dumps(_timed(_work(arguments.measure, folder, arguments.rows, arguments.hot))))
     else:
         _compare(arguments)
 
 
 def _compare(arguments: argparse.Namespace) -> None:
-    common = ["--rows", str(arguments.rows), "--folder", str(arguments.folder)]
+    common = ["--rows", str(arguments.rows), "--hot", arguments.hot, "--folder", str(arguments.folder)]
     measured(__file__, [*common, "--measure", "prepare"])
     results: dict[str, list[dict[str, float]]] = {name: [] for name in arguments.only}
     for _ in range(arguments.repeats):
@@ -67,7 +68,7 @@ def _compare(arguments: argparse.Namespace) -> None:
     medians = {
         name: {key: statistics.median(run[key] for run in runs) for key in runs[0]} for name, runs in results.items()
     }
-    print(f"{arguments.rows:,} events, 300 names, 90 % of one, medians of {arguments.repeats}")
+    print(f"{arguments.rows:,} events, 300 names, 90 % {arguments.hot}, medians of {arguments.repeats}")
     print(f"{'':16}{'wall s':>9}{'cpu s':>9}{'MB':>9}{'files':>9}{'peak MB':>9}   wall, cpu, size against")
     for name, median in medians.items():
         figures = f"{median['seconds']:9.2f}{median['cpu_seconds']:9.2f}{median['mb']:9.1f}{median['files']:9.0f}"
@@ -91,9 +92,9 @@ def _timed(work: Callable[[], Path]) -> dict[str, float]:
     return {"seconds": seconds, "cpu_seconds": cpu_seconds, "mb": size / 1e6, "files": len(files)}
 
 
-def _work(name: str, folder: Path, rows: int) -> Callable[[], Path]:
+def _work(name: str, folder: Path, rows: int, hot: str) -> Callable[[], Path]:
     if name == "prepare":
-        return lambda: _prepare(folder, rows)
+        return lambda: _prepare(folder, rows, hot)
     output = folder / "output"
     shutil.rmtree(output, ignore_errors=True)
     output.mkdir()
@@ -141,7 +142,7 @@ def _duckdb(type_: str, folder: Path, output: Path) -> Callable[[], Path]:
     return work
 
 
-def _prepare(folder: Path, rows: int) -> Path:
+def _prepare(folder: Path, rows: int, hot: str) -> Path:
     """Stages the events as the identity stage does, and for DuckDB as one Parquet file."""
     import polars as pl
     from pyarrow import parquet
@@ -153,7 +154,7 @@ def _prepare(folder: Path, rows: int) -> Path:
         return folder
     writer = None
     sizes: list[pl.DataFrame] = []
-    for frame in event_frames(rows):
+    for frame in event_frames(rows, hot=hot):
         table = frame.with_columns(day=pl.col("ts").dt.date()).to_arrow(compat_level=pl.CompatLevel.oldest())
         writer = writer or parquet.ParquetWriter(folder / "events.parquet", table.schema, compression="lz4")
         writer.write_table(table)
@@ -162,11 +163,11 @@ def _prepare(folder: Path, rows: int) -> Path:
         sizes.append(frame.group_by("eventName", day).agg(rows=pl.len(), bytes=text.sum().cast(pl.UInt64)))
     assert writer
     writer.close()
-    _stage(folder, packed(pl.concat(sizes).group_by("eventName", "day").sum()), rows)
+    _stage(folder, packed(pl.concat(sizes).group_by("eventName", "day").sum()), rows, hot)
     return folder
 
 
-def _stage(folder: Path, groups: "pl.DataFrame", rows: int) -> None:
+def _stage(folder: Path, groups: "pl.DataFrame", rows: int, hot: str) -> None:
     import polars as pl
     from synthetic_events import event_frames
 
@@ -191,7 +192,7 @@ def _stage(folder: Path, groups: "pl.DataFrame", rows: int) -> None:
     keys: dict[tuple[str, str, str], None] = {}
     with ExitStack() as stack:
         writers = [stack.enter_context(ResolvedWriter(folder / bucket.file, schema)) for bucket in buckets]
-        for frame in event_frames(rows):
+        for frame in event_frames(rows, hot=hot):
             days = frame.with_columns(day=pl.col("ts").dt.date()).select(list(schema))
             placed = days.join(
                 groups.select("eventName", "day", "bucket"), on=["eventName", "day"], maintain_order="left"

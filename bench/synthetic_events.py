@@ -38,15 +38,15 @@ def event_names() -> list[str]:
     return [*known, *(name for name, _ in zip(others, range(NAME_COUNT - len(known)), strict=False))]
 
 
-def event_frames(rows: int, *, day: int = 0, seed: int = 1) -> Iterator[pl.DataFrame]:
-    """Frames of up to 20,000 events in the order they arrived on a day (0 is 2026-11-01).
+def event_frames(rows: int, *, day: int = 0, seed: int = 1, hot: str = HOT) -> Iterator[pl.DataFrame]:
+    """Frames of up to 20,000 events in the order they arrived on a day (0 is 2026-11-01), 90 % of them the `hot` one.
 
     Columns: clevertapId, identity (String), eventName, ts (Datetime UTC), profile, deviceInfo, eventProps, sessionProps
     (JSON text or null), controlGroupName.
     """
     for first in range(0, rows, BATCH_ROWS):
         numbers = np.arange(first, min(first + BATCH_ROWS, rows), dtype=np.uint64)
-        yield _frame(numbers, rows, day, seed)
+        yield _frame(numbers, rows, day, seed, event_names().index(hot))
 
 
 def ndjson(frame: pl.DataFrame) -> bytes:
@@ -73,13 +73,13 @@ def write_ndjson(path: Path, rows: int, *, day: int = 0, seed: int = 1) -> None:
         file.writelines(lines)
 
 
-def _frame(numbers: np.ndarray, rows: int, day: int, seed: int) -> pl.DataFrame:
+def _frame(numbers: np.ndarray, rows: int, day: int, seed: int, hot: int) -> pl.DataFrame:
     draw = _Draws(numbers, seed + day * 1_000)
     names = np.array(event_names(), dtype=object)
     share = draw(1) % np.uint64(1_000)
     other = len(WIDE_NAMES) + 2 + (draw(2) % np.uint64(NAME_COUNT - len(WIDE_NAMES) - 2)).astype(np.int64)
     wide = 2 + (draw(2) % np.uint64(len(WIDE_NAMES))).astype(np.int64)
-    chosen = np.where(share < 900, 0, np.where(share < 910, 1, np.where(share < 911, wide, other)))
+    chosen = np.where(share < 900, hot, np.where(share < 910, 1, np.where(share < 911, wide, other)))
     person = (draw(3) % np.uint64(_IDS)).astype(np.int64)
     frame = pl.DataFrame(
         {
