@@ -109,10 +109,10 @@ class _Look:
             case DatasetLine():
                 return self._dataset(part).state_of(line.selection(partition, part, mode).partitions)
             case EventLine():
-                chosen = line.event_selection(partition).partitions
+                chosen = line.event_selection(partition)
                 if name == asset_names.EVENTS:
-                    return self._events.state_of(chosen)
-                return self._profiles.fingerprints.get(chosen[-1]) if line.source.has_profiles else None
+                    return self._events.state_of(self._events.holding(chosen.partitions, chosen.span))
+                return self._profiles.fingerprints.get(chosen.partitions[-1]) if line.source.has_profiles else None
             case _:
                 return self._profiles.basis_of(line.source_partitions(line.window(partition)), mode)
 

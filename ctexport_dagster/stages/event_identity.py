@@ -144,7 +144,7 @@ def resolve_event_partition(
             ),
             late=sum(outcome.late for outcome in outcomes) if chosen.span is None else 0,
             lake_version=view.version,
-            lake_state=f"{view.state_of(chosen.partitions)} {state}".strip(),
+            lake_state=f"{view.state_of(partitions)} {state}".strip(),
             upstream_runs=tuple(dict.fromkeys(record.run_id for record in records)),
             run_id=run_id,
         )
