@@ -154,14 +154,17 @@ def test_profiles_that_were_read_anew_are_told_of_where_they_say_whose_the_event
     assert told(line) == {}
 
 
-def test_a_one_time_export_is_outdated_by_any_day_that_it_looked_through(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("first", "expected"), [(DAYS[0], {DAYS[1]: ("events",)}), (DAYS[1], {})])
+def test_a_one_time_export_is_outdated_by_days_that_may_hold_its_range(
+    tmp_path: Path, first: str, expected: dict[str, tuple[str, ...]]
+) -> None:
     home = EventHome.at(tmp_path)
-    line = home.line(schedule={"every": "once", "start": DAYS[1]})
+    line = home.line(schedule={"every": "once", "start": DAYS[1], "range": {"from": first, "to": DAYS[1]}})
     for number, day in enumerate(DAYS[:2]):
         home.tell(day, [event(number)])
     home.run(line, DAYS[1])
     home.tell(DAYS[0], [event(0), event(7)])
-    assert told(line) == {DAYS[1]: ("events",)}
+    assert told(line) == expected
 
 
 def profiles_of(root: Path, mode: SourceMode) -> TinyHome:
