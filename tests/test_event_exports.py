@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from ctexport_dagster.core.events.export import EventExport
 from ctexport_dagster.engine import InProcess
-from ctexport_dagster.stages.event_identity import resolve_event_partition
+from ctexport_dagster.stages.event_identity import persons_of, resolve_event_partition, with_persons
 
 DAYS = ("2026-11-01", "2026-11-02", "2026-11-03")
 
@@ -75,6 +75,23 @@ def test_a_profile_that_names_its_instance_is_found_for_events_that_do_not(
         read["eventProps"]["number"]: read["profile"]["identity"] for read in home.delivered(line, DAYS[0]).events()
     }
     assert found == {n: f"user-{who}" for n, who in enumerate("abcdef")}
+
+
+def test_a_person_is_known_in_every_slice_that_has_events_of_theirs(tmp_path: Path) -> None:
+    home = EventHome.at(tmp_path, has_profiles=True)
+    people = [{"clevertapId": who, "identity": f"user-{who}"} for who in "abc"]
+    home.tell(DAYS[0], [event(n, who="abc"[n % 3]) for n in range(12)], people)
+    line = home.line()
+    persons, schema, _ = persons_of(line, [DAYS[0]])
+    [events] = line.event_lake.view().slices([DAYS[0]], 0)
+    one_by_one = events.iter_slices(1)
+    found = [
+        (rows["clevertapId"][0], known.filter(clevertapId=rows["clevertapId"][0])["identity"].to_list())
+        for rows, known in with_persons(one_by_one, persons, 0, schema)
+        if known is not None
+    ]
+    assert len(found) == 12
+    assert all(identity == [[f"user-{who}"]] for who, identity in found)
 
 
 @pytest.mark.req("L3")

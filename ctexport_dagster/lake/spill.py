@@ -1,6 +1,6 @@
 """Rows in any order, parted by instance and range of h on disk, so that they can be taken back range by range."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -77,12 +77,37 @@ class Spill:
 
     def read(self, instance: int, part: "Part") -> Iterator[pl.DataFrame]:
         """The rows of a part, in the order they were added, as frames whose columns may differ."""
-        pieces = (piece for bucket in part.buckets for piece in self._pieces.get((instance, bucket), ()))
         is_whole = (part.lower, part.upper) == (self._lower(part.buckets.start), self._lower(part.buckets.stop))
-        batches = map(self._batch, sorted(pieces, key=lambda piece: (piece.file, piece.batch)))
+        batches = map(self._batch, self._pieces_of(instance, part))
         for _, alike in groupby(batches, key=lambda batch: batch.schema.names):
             rows = pl.DataFrame(pa.Table.from_batches(alike).combine_chunks())
             yield rows if is_whole else rows.filter((pl.col("h") >= part.lower) & (pl.col("h") < part.upper))
+
+    def in_order(self, instance: int, part: "Part", by: Sequence[str], most_rows: int) -> Iterator[pl.DataFrame]:
+        """The rows of a part, all of the same columns, sorted `by` these, in frames of about `most_rows` at most.
+
+        A part can't be narrower than one h: where an id has more rows than that, their keys alone are sorted at once,
+        and the rows are fetched from the disk, frame by frame.
+        """
+        if sum(self._rows.get((instance, bucket), 0) for bucket in part.buckets) <= 2 * most_rows:
+            if pieces := list(self.read(instance, part)):
+                yield pl.concat(pieces).sort(by)
+            return
+        pieces = self._pieces_of(instance, part)
+        inside = pl.col("h").is_between(part.lower, part.upper, closed="left")
+        keys = [
+            pl.DataFrame(self._batch(piece).select([*by]))
+            .select(*by, inside.alias("inside"), pl.lit(place, pl.UInt32).alias("piece"))
+            .with_row_index("row")
+            .filter("inside")
+            for place, piece in enumerate(pieces)
+        ]
+        for chosen in pl.concat(keys).sort(by).iter_slices(most_rows):
+            fetched = [
+                pl.DataFrame(self._batch(pieces[int(place)]))[rows["row"]]
+                for (place,), rows in chosen.partition_by("piece", as_dict=True).items()
+            ]
+            yield pl.concat(fetched).sort(by)
 
     def every(self) -> Iterator[pl.DataFrame]:
         """All rows that were flushed, bucket by bucket."""
@@ -107,6 +132,11 @@ class Spill:
                 start, held = bucket + 1, 0
         if start < self.buckets:
             yield self._part(start, self.buckets)
+
+    def _pieces_of(self, instance: int, part: "Part") -> list[_Piece]:
+        """Those of the part's buckets, in the order they were added."""
+        pieces = (piece for bucket in part.buckets for piece in self._pieces.get((instance, bucket), ()))
+        return sorted(pieces, key=lambda piece: (piece.file, piece.batch))
 
     def _part(self, start: int, stop: int) -> "Part":
         return Part(range(start, stop), self._lower(start), self._lower(stop))

@@ -195,22 +195,27 @@ def with_persons(
 ) -> Iterator[tuple[pl.DataFrame, pl.DataFrame | None]]:
     """Each slice of events with the living profiles that they are of, as far as those are known.
 
-    The slices come in order of h, and no two have events of one id, as profiles are read in one go beside them.
+    The slices come in order of h; profiles are read in one go beside them, and those of the last h are kept for events
+    of the same ids in the next slice.
     """
     if known is None:
         yield from ((events, None) for events in slices)
         return
     view = known.lake.view(known.version)
     homes = view.instances(known.partition) if known.everywhere else (instance,)
+    nobody = pl.DataFrame(schema=frame_columns(schema, None))
     with ExitStack() as stack:
+        last = nobody
         readers = [stack.enter_context(view.lookup(known.partition, home)) for home in homes]
         for events in slices:
             ids = events.select("h", "clevertapId").drop_nulls()
             if ids.is_empty():
-                yield events, pl.DataFrame(schema=frame_columns(schema, None))
+                yield events, nobody
                 continue
             wanted, upper = Wanted.of(ids), ids["h"][-1] + 1
-            yield events, pl.concat(reader.living(upper, wanted) for reader in readers)
+            found = pl.concat([last, *(reader.living(upper, wanted) for reader in readers)])
+            last = found.filter(pl.col("h") == upper - 1)
+            yield events, found
 
 
 def _buckets(instance: int, groups: pl.DataFrame, files: Mapping[int, str]) -> Iterator[EventBucket]:

@@ -180,9 +180,8 @@ class _Taken:
         for instance in self._spill.instances:
             writer = self._job.writer(LOG, instance)
             for part in self._spill.parts(instance, 0, most_rows):
-                pieces = list(self._spill.read(instance, part))
-                if pieces:
-                    writer.write(pl.concat(pieces).sort(*ORDER, "seq"))
+                for rows in self._spill.in_order(instance, part, (*ORDER, "seq"), most_rows):
+                    writer.write(rows)
             yield from writer.finish()
 
     def _commit(self, files: list[DataFile], keys: pl.DataFrame) -> EventRecord:

@@ -44,7 +44,13 @@ class Run:
 
 
 def merged(runs: Sequence[Run], instance: int, rows_per_slice: int, choice: Choice) -> Iterator[pl.DataFrame]:
-    """Event frames in order of (h, clevertapId, ts, run, place in the run): ranges of h; empty ones are left out."""
+    """Event frames in order of (h, clevertapId, ts, run, place in the run): ranges of h; empty ones are left out.
+
+    A single run stands in that order as it is, and is read row group by row group: one id may have most of its rows.
+    """
+    if len(runs) == 1:
+        yield from in_file_order(runs[0].paths, instance, choice, rows_per_slice)
+        return
     readers = [SortedRun(run.paths, reads(instance)) for run in runs]
     for upper in ranges(sum(run.rows for run in runs), rows_per_slice):
         pieces = [piece for reader in readers if not (piece := choice.of(reader.take(upper))).is_empty()]
@@ -104,14 +110,9 @@ def reads(instance: int) -> list[ColumnRead]:
 
 
 def _cut(rows: pl.DataFrame, most_rows: int) -> Iterator[pl.DataFrame]:
-    """Pieces of at most about so many rows, cut between two values of h alone."""
+    """Pieces of at most about so many rows."""
     start = 0
-    hashes = rows["h"]
     while rows.height - start > most_rows * 3 // 2:
-        stop = int(hashes.search_sorted(hashes[start + most_rows], side="left"))
-        if stop <= start:
-            stop = int(hashes.search_sorted(hashes[start], side="right"))
-        yield compact(rows[start:stop])
-        start = stop
-    if start < rows.height:
-        yield rows[start:] if start else rows
+        yield compact(rows[start : start + most_rows])
+        start += most_rows
+    yield rows[start:] if start else rows

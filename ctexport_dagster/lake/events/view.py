@@ -103,8 +103,7 @@ class EventView:
     ) -> Iterator[pl.DataFrame]:
         """The events of an instance as event frames of some 16 MB, in order of (h, clevertapId, ts, partition, seq).
 
-        No slice ends amid the events of one `h`. The events without a clevertapId come first, by (partition, seq),
-        and they alone may be parted anywhere, as nothing tells whose they are.
+        The events without a clevertapId come first, by (partition, seq). A slice may end amid the events of one id.
         """
         choice, rows_per_slice = Choice(names, span), self._rows_per_slice(partitions)
         anonymous = [file for key in partitions for file in self._files.get((key, instance, ANONYMOUS), ())]
