@@ -60,6 +60,7 @@ lock: | $(VENV)/bin/pip
 		--no-header -c requirements-dev.lock --extra all --group image pyproject.toml -o requirements-image.lock
 
 $(VENV)/.base: requirements.lock pyproject.toml | $(VENV)/bin/pip
+	@echo "Installing ctexport and what it needs into $(VENV): a minute or so, without a word."
 	$(BIN)/pip install -q --require-hashes -r requirements.lock
 	$(BIN)/pip install -q --no-deps -e .
 	touch $@

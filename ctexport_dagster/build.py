@@ -14,6 +14,7 @@ from ctexport_dagster.assets.identity import identity_asset
 from ctexport_dagster.assets.profiles import profiles_asset
 from ctexport_dagster.assets.workshop import Workshop
 from ctexport_dagster.clock import Clock, utc_now
+from ctexport_dagster.core.asset_names import EVENTS, PROFILES
 from ctexport_dagster.core.delivery.request import USUAL_PACE, Pace
 from ctexport_dagster.core.export import DeclaredExport
 from ctexport_dagster.core.settings import Settings
@@ -58,7 +59,7 @@ def build_definitions(
         for export in exports
     ]
     assets = [
-        *(asset for source in sources.values() for asset in _source_assets(source, workshop, _owners(lines, source))),
+        *(asset for source in sources.values() for asset in _source_assets(source, workshop, lines)),
         *(
             asset
             for line in lines
@@ -94,12 +95,16 @@ def build_definitions(
     )
 
 
-def _source_assets(source: SourceDeclaration, workshop: Workshop, owners: Sequence[str]) -> list[dg.AssetsDefinition]:
+def _source_assets(source: SourceDeclaration, workshop: Workshop, lines: Sequence[Line]) -> list[dg.AssetsDefinition]:
     """What the source gives: profiles, events and datasets."""
+
+    def owners(content: str) -> list[str]:
+        return _owners(lines, source, content)
+
     return [
-        *([profiles_asset(source, workshop, owners=owners)] if source.has_profiles else []),
-        *([events_asset(source, workshop, owners=owners)] if source.has_events else []),
-        *(dataset_asset(source, dataset, workshop, owners=owners) for dataset in source.declared_datasets),
+        *([profiles_asset(source, workshop, owners=owners(PROFILES))] if source.has_profiles else []),
+        *([events_asset(source, workshop, owners=owners(EVENTS))] if source.has_events else []),
+        *(dataset_asset(source, dataset, workshop, owners=owners(dataset)) for dataset in source.declared_datasets),
     ]
 
 
@@ -112,9 +117,9 @@ def _identity_assets(line: Line, workshop: Workshop) -> list[dg.AssetsDefinition
     return [identity_asset(cast("ProfileLine", line), workshop)]
 
 
-def _owners(lines: Sequence[Line], source: SourceDeclaration) -> list[str]:
-    """Who owns what lies in a source: the owners of all exports that stand on it."""
-    return sorted({line.export.owner for line in lines if line.source.name == source.name})
+def _owners(lines: Sequence[Line], source: SourceDeclaration, content: str) -> list[str]:
+    """Who owns what a source gives: the owners of all exports that stand on it."""
+    return sorted({line.export.owner for line in lines if line.source.name == source.name and content in line.inputs})
 
 
 def _resource(

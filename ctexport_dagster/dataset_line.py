@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ctexport_dagster.core.atomic import write_bytes
 from ctexport_dagster.core.catch_up import DueWindows
-from ctexport_dagster.core.datasets.declared import DeclaredDataset
+from ctexport_dagster.core.datasets.declared import DeclaredDataset, Holds
 from ctexport_dagster.core.datasets.export import DatasetExport
 from ctexport_dagster.core.datasets.firsts import FirstPartitions
 from ctexport_dagster.core.datasets.naming import file_of
@@ -131,9 +131,9 @@ class DatasetLine(Line[DatasetExport]):
         return super().note_run(partition)
 
     def _missing(self, dataset: str, tiles: Sequence[Interval]) -> list[Interval]:
-        view = self.dataset_lake(dataset).view()
-        wanted = self._last_tiles(tiles) if self.declared(dataset).holds == "all" else tiles
-        return [tile for tile in wanted if not _has_rows_of(view, self.source.cadence.key_of(tile))]
+        view, holds = self.dataset_lake(dataset).view(), self.declared(dataset).holds
+        wanted = self._last_tiles(tiles) if holds == "all" else tiles
+        return [tile for tile in wanted if not _has_rows_of(view, self.source.cadence.key_of(tile), holds)]
 
     def _last_tiles(self, tiles: Sequence[Interval]) -> list[Interval]:
         """Of a table that is given whole each time, the last one of each window that isn't delivered is enough."""
@@ -188,7 +188,7 @@ class DatasetLine(Line[DatasetExport]):
         )
 
 
-def _has_rows_of(view: DatasetView, partition: str) -> bool:
-    """Whether a partition is in the lake, and its rows weren't dropped since."""
+def _has_rows_of(view: DatasetView, partition: str, holds: Holds) -> bool:
+    """Whether a partition is in the lake as it is declared now, and its rows weren't dropped since."""
     record = view.find(partition)
-    return record is not None and view.has_rows_of(record)
+    return record is not None and record.holds == holds and view.has_rows_of(record)

@@ -77,7 +77,9 @@ def load_home(
 
 
 def find_home(environment: Mapping[str, str], cwd: Path, package: Path = PACKAGE) -> Path:
-    """The folder with the declared files: `CTEXPORT_HOME`, else the working directory, else the checkout.
+    """The folder with the declared files: `CTEXPORT_HOME`, else the working directory or one above, else the checkout.
+
+    A folder above counts only where it has `resources/` too: other projects keep pictures in their `assets/`.
 
     Raises:
         ConfigurationError: names the places tried.
@@ -86,6 +88,9 @@ def find_home(environment: Mapping[str, str], cwd: Path, package: Path = PACKAGE
         places = {f"CTEXPORT_HOME, {given}": cwd / Path(given).expanduser()}
     else:
         places = {f"the working directory, {cwd}": cwd, f"the checkout, {package.parent}": package.parent}
+        above = next((folder for folder in cwd.resolve().parents if _looks_like_a_home(folder)), None)
+        if above and not (cwd / "assets").is_dir():
+            return above
     for place in places.values():
         if (place / "assets").is_dir() and place.resolve() != package:
             return place.resolve()
@@ -93,6 +98,15 @@ def find_home(environment: Mapping[str, str], cwd: Path, package: Path = PACKAGE
     raise ConfigurationError(
         [Mistake("home", 0, "", f"no folder assets/ in {tried}; go to your project or set CTEXPORT_HOME")]
     )
+
+
+def _looks_like_a_home(folder: Path) -> bool:
+    return (folder / "assets").is_dir() and (folder / "resources").is_dir()
+
+
+def is_fallback(root: Path, environment: Mapping[str, str], cwd: Path, package: Path = PACKAGE) -> bool:
+    """Whether a home is the checkout because neither the environment nor the working directory names one."""
+    return not environment.get("CTEXPORT_HOME") and root == package.parent and not cwd.resolve().is_relative_to(root)
 
 
 def state_folder(root: Path, environment: Mapping[str, str], cwd: Path) -> Path:

@@ -52,5 +52,8 @@ def _description(line: Line) -> str:
     if line.refusal:
         return f"Disabled: {line.refusal}"
     if line.export.schedule.is_once:
-        return f"Runs once, for {line.cadence.start}: then or as soon as it is due. Stopped, it waits."
+        return (
+            f"Runs once, for {line.cadence.start}: then or as soon as it is due. Stopped, it waits. Once that is"
+            " delivered it never runs again, though cron, which knows no years, names a next tick."
+        )
     return f"Runs every {line.cadence.hours} hours. Stopped, it waits; started again, it catches up on what it missed."

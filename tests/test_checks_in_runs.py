@@ -26,7 +26,13 @@ COLUMNS: dict[str, pl.DataType] = {
 }
 DAYS = [f"2026-11-{day:02}" for day in range(1, 9)]
 EVERY_CHECK = {
-    "crm/profiles": {"every_row_is_accounted_for", "fields_are_as_before", "volume_is_usual"},
+    "crm/profiles": {
+        "every_row_is_accounted_for",
+        "every_row_is_usable",
+        "declared_columns_are_given",
+        "fields_are_as_before",
+        "volume_is_usual",
+    },
     "daily/identity_resolved_profiles": {
         "ids_are_unique",
         "phones_are_e164",
@@ -94,6 +100,26 @@ def test_a_sound_partition_passes_every_check(tiny_home: TinyHome, instance: dg.
     assert [name for checks in found.values() for name, one in checks.items() if not one.passed] == []
     told = {one.metadata["partition"].value for checks in found.values() for one in checks.values()}
     assert told == {DAYS[0]}
+
+
+@pytest.mark.req("B6")
+def test_refused_rows_are_warned_of_by_reason_and_field_and_an_error_where_none_is_left(
+    tiny_home: TinyHome, instance: dg.DagsterInstance
+) -> None:
+    columns = {"clevertapId": pl.String(), "Email": pl.String()}
+    told = [["a", None, None], [None]]
+    for key, ids in zip(DAYS, told, strict=False):
+        tiny_home.tell(key, Given(columns, tuple({"clevertapId": one, "Email": "secret"} for one in ids)))
+    home = home_of(tiny_home, instance)
+    checks = [ran(home, [key])["crm/profiles"]["every_row_is_usable"] for key in DAYS[:2]]
+    assert [(one.passed, one.severity.value) for one in checks] == [(False, "WARN"), (False, "ERROR")]
+    table = checks[0].metadata["by reason and field"]
+    assert isinstance(table, dg.TableMetadataValue)
+    (row,) = table.records
+    assert row.data == {"reason": "missing_id", "field": "clevertapId", "rows": 2, "first at": row.data["first at"]}
+    kept = Path(str(checks[0].metadata["kept in"].value))
+    assert pl.read_parquet(kept).height == 2
+    assert "secret" not in str(checks)
 
 
 def test_first_partitions_pass_with_too_few_to_compare(tiny_home: TinyHome, instance: dg.DagsterInstance) -> None:

@@ -15,11 +15,14 @@ from ctexport_dagster.assets.datasets import dataset_asset, dataset_key
 from ctexport_dagster.assets.workshop import Workshop
 from ctexport_dagster.build import build_definitions
 from ctexport_dagster.core.datasets.declared import DeclaredDataset
+from ctexport_dagster.core.datasets.export import DatasetExport
 from ctexport_dagster.core.datasets.source import DatasetInput, Span
 from ctexport_dagster.core.errors import PartitionMissing, SourceMissing
+from ctexport_dagster.core.schema import ValueType
 from ctexport_dagster.core.source import RawBatch, Source, SourceDeclaration
 from ctexport_dagster.core.surroundings import Surroundings
 from ctexport_dagster.lake.datasets import DatasetTally
+from ctexport_dagster.resources.local import LocalDestination
 from ctexport_dagster.stages.datasets import ingest_dataset_partition
 from ctexport_dagster.state import StateFolders
 
@@ -100,6 +103,8 @@ def test_the_checks_tell_of_columns_that_drift(tmp_path: Path) -> None:
     checks = {check.check_name: check for check in materialized(tmp_path, shop, DAYS[1]).get_asset_check_evaluations()}
     assert {name: check.passed for name, check in checks.items()} == {
         "every_row_is_accounted_for": True,
+        "every_row_is_usable": True,
+        "declared_columns_are_given": True,
         "fields_are_as_before": False,
         "volume_is_usual": True,
     }
@@ -167,6 +172,25 @@ def test_every_declared_dataset_has_an_asset_and_its_own_lock(tmp_path: Path) ->
     assert {Path(path).name for path in locks} == {"dataset-shop-orders.lock", "dataset-shop-products.lock"}
 
 
+def test_a_dataset_is_owned_by_those_whose_exports_have_it(tmp_path: Path) -> None:
+    declaration = source(orders=DeclaredDataset(), products=DeclaredDataset(holds="all"))
+    least = {"source": "shop", "destination": "disk", "account_id": 1, "format": "json", "schedule": {"mode": "full"}}
+    flows = [
+        DatasetExport.model_validate({**least, "name": name, "datasets": [name], "owner": f"{name}@example.com"})
+        for name in ("orders", "products")
+    ]
+    built = build_definitions(
+        flows,
+        {"shop": declaration},
+        {"disk": LocalDestination(type="local", name="disk", folder="exports")},
+        surroundings=Surroundings(tmp_path),
+        workshop=Workshop(StateFolders(tmp_path)),
+    )
+    graph = built.resolve_asset_graph()
+    owners = {name: list(graph.get(dataset_key("shop", name)).owners) for name in ("orders", "products")}
+    assert owners == {"orders": ["orders@example.com"], "products": ["products@example.com"]}
+
+
 def test_a_run_of_a_dataset_is_tagged_with_its_source() -> None:
     keys = [dg.AssetKey(path) for path in (["shop", "orders"], ["flow", "formatted_chunks"], ["flow", "delivery"])]
     assert tags_of_assets(keys) == {"ctexport.export/flow": "yes", "ctexport.source/shop": "yes"}
@@ -185,3 +209,15 @@ def test_a_run_of_a_dataset_is_tagged_with_its_source() -> None:
 def test_a_dataset_has_a_name_of_its_own(name: str, reason: str) -> None:
     with pytest.raises(ValidationError, match=reason):
         source(**{name: DeclaredDataset()})
+
+
+def test_a_column_under_types_that_the_source_never_gave_is_warned_of(tmp_path: Path) -> None:
+    declared = source(orders=DeclaredDataset(types={"prise": ValueType.FLOAT64}))
+    result = dg.materialize(
+        [dataset_asset(declared, "orders", Workshop(StateFolders(tmp_path)))],
+        partition_key=DAYS[0],
+        resources={"shop": Shop({DAYS[0]: pl.DataFrame({"price": [1]})})},
+    )
+    (check,) = (one for one in result.get_asset_check_evaluations() if one.check_name == "declared_columns_are_given")
+    assert (check.passed, check.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert check.description == "shop/orders: types: no column is called prise; did you mean price?"

@@ -81,6 +81,11 @@ def test_a_source_that_lost_all_of_its_datasets_is_told_with_the_flow_that_uses_
     assert said.startswith("assets/flow.yaml:3: source: shop declares no datasets, and flow exports orders")
 
 
+def test_a_dataset_whose_name_is_too_long_for_a_file_is_a_mistake(tmp_path: Path) -> None:
+    source = SOURCE.replace("orders", "o" * 65)
+    assert "is longer than 64 characters" in " ".join(mistakes(tmp_path, FLOW, **{"resources/shop.yaml": source}))
+
+
 @pytest.mark.parametrize(
     ("edit", "message"),
     [
@@ -90,7 +95,8 @@ def test_a_source_that_lost_all_of_its_datasets_is_told_with_the_flow_that_uses_
         (("[orders]", "[orders, orders]"), "a dataset stands in the list twice: orders"),
         (("[orders]", "[]"), "name at least one dataset"),
         (("format: parquet", "format: {type: parquet, style: clevertap}"), "tables have the style typed alone"),
-        (("[orders]", "[orders]\nmax_age_days: 0"), "write how many days, 1 or more, or none"),
+        (("[orders]", "[orders]\nmax_age_days: 0"), "write how many days, 1 to 36500, or none"),
+        (("[orders]", "[orders]\nmax_age_days: 1000000"), "write how many days, 1 to 36500, or none"),
         (("[orders]", "[orders]\nidentity: {values: all}"), "identity"),
         (
             ("[orders]", "[orders]\nschedule: {every: once, start: 2026-11-02, range: previous_month}"),

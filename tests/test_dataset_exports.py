@@ -211,7 +211,9 @@ def test_a_dataset_without_instants_loses_nothing_in_adobes_style_and_the_plan_s
 def test_an_age_that_no_column_tells_stops_the_run_before_anything_is_staged(tmp_path: Path) -> None:
     home = DatasetHome.at(tmp_path, orders={"timestamp": "note"})
     home.take_in("orders", DAYS[0], numbered(0, 3))
-    with pytest.raises(ConfigurationError, match="note holds no instants"):
+    with pytest.raises(
+        ConfigurationError, match="note, declared as its timestamp, holds no instants; declare its type under `types:`"
+    ):
         home.run(home.line("orders", max_age_days=30), DAYS[0])
 
 
@@ -392,3 +394,46 @@ def test_the_order_in_which_partitions_run_changes_no_byte(added: Sequence[int],
                 home.run(home.line("orders"), DAYS[number])
             found.append(tree(Path(folder) / "exports"))
     assert found[0] == found[1]
+
+
+@pytest.mark.req("A3", "B1")
+@pytest.mark.parametrize(("before", "after"), [("added", "all"), ("all", "added")])
+def test_rows_of_partitions_that_held_something_else_are_never_put_together(
+    tmp_path: Path, before: str, after: str
+) -> None:
+    """Whole tables one after the other would double their rows; what was added would pass for the whole table."""
+    home = DatasetHome.at(tmp_path, orders={"holds": before})
+    for day in DAYS[:2]:
+        home.take_in("orders", day, numbered(0, 3))
+    edited = DatasetHome(tmp_path, DatasetHome.at(tmp_path, orders={"holds": after}).source)
+    line = edited.line("orders", schedule=FULL)
+    assert line.unready(list(line.source.cadence.windows(until=line.window(DAYS[1]).end)))
+    with pytest.raises(PartitionMissing, match=rf"`holds: {before}`, while `holds: {after}`.*{DAYS[1]} again"):
+        edited.run(line, DAYS[1])
+    edited.take_in("orders", DAYS[0], numbered(0, 3))
+    edited.take_in("orders", DAYS[1], numbered(3, 5))
+    edited.run(line, DAYS[1])
+    assert edited.numbers(line, "orders", DAYS[1]) == ([3, 4] if after == "all" else [0, 1, 2, 3, 4])
+
+
+@pytest.mark.req("A9")
+@pytest.mark.parametrize(
+    ("declared", "why"),
+    [
+        ({}, "no column is declared as its timestamp; declare `timestamp:`"),
+        ({"timestamp": "att"}, "att, declared as its timestamp, is none of its columns; mend `timestamp:`"),
+        ({"timestamp": "note"}, "note, declared as its timestamp, holds no instants; declare its type under `types:`"),
+        (
+            {"timestamp": "number"},
+            "number, declared as its timestamp, holds no instants; declare another one as `timestamp:`",
+        ),
+    ],
+)
+def test_a_warning_of_rows_without_an_age_says_which_column_doesnt_tell_it(
+    tmp_path: Path, declared: dict[str, object], why: str
+) -> None:
+    home = DatasetHome.at(tmp_path, orders=declared)
+    home.take_in("orders", DAYS[0], numbered(0, 3))
+    line = home.line("orders", files={"name": "adobe"})
+    (warning,) = preview_datasets(line, home.source.source, DAYS[0], rows=1).warnings
+    assert warning == f"orders has no timestamp, so that none of its rows counts as older than 365 days: {why}"

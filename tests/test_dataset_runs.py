@@ -53,6 +53,7 @@ def test_one_run_takes_the_tables_in_formats_and_delivers_them_and_tells_no_valu
     assert {check.check_name for check in result.get_asset_check_evaluations() if not check.passed} == set()
     [chunks] = result.asset_materializations_for_node("flow__formatted_chunks")
     [delivery] = result.asset_materializations_for_node("flow__delivery")
+    assert chunks.metadata["rows quarantined"].value == 0
     table = chunks.metadata["datasets"]
     assert isinstance(table, dg.TableMetadataValue)
     assert [(r.data["dataset"], r.data["mode"], r.data["rows"]) for r in table.records] == [

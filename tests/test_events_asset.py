@@ -37,6 +37,7 @@ def test_a_materialization_tells_its_counts_and_its_names(tmp_path: Path) -> Non
     assert sum(int(record.data["rows"] or 0) for record in names.records) == 50
     assert {check.check_name: check.passed for check in result.get_asset_check_evaluations()} == {
         "every_row_is_accounted_for": True,
+        "every_row_is_usable": False,
         "volume_is_usual": True,
     }
 

@@ -15,9 +15,11 @@ from ctexport_dagster.core.errors import ConfigurationError
 from ctexport_dagster.core.secret import Secret
 from ctexport_dagster.core.source import Source, SourceDeclaration
 from ctexport_dagster.core.surroundings import Surroundings
-from ctexport_dagster.home import Home, find_home, load_home
+from ctexport_dagster.home import Home, find_home, is_fallback, load_home
 from ctexport_dagster.resources.local import LocalDisk
 from ctexport_dagster.resources.registry import ResourceKind
+
+HOME_B = {"CTEXPORT_HOME": "/b"}
 
 
 class TableSource(SourceDeclaration):
@@ -105,9 +107,24 @@ def test_else_the_home_is_the_working_directory(tmp_path: Path) -> None:
     assert find_home({}, tmp_path / "a", tmp_path / "b" / "package") == tmp_path / "a"
 
 
+def test_else_the_home_is_a_folder_above_that_has_both_folders(tmp_path: Path) -> None:
+    write(tmp_path / "a", FILES), (tmp_path / "a/data/days").mkdir(parents=True), (tmp_path / "a/data/assets").mkdir()
+    assert find_home({}, tmp_path / "a/data/days", NOWHERE) == tmp_path / "a"
+
+
 def test_else_the_home_is_the_checkout(tmp_path: Path) -> None:
     write(tmp_path / "b", FILES)
     assert find_home({}, tmp_path, tmp_path / "b" / "package") == tmp_path / "b"
+
+
+@pytest.mark.parametrize(
+    ("environment", "cwd", "falls_back"), [({}, ".", True), ({}, "b", False), (HOME_B, ".", False)]
+)
+def test_a_checkout_that_nobody_named_is_known_as_such(
+    tmp_path: Path, environment: Mapping[str, str], cwd: str, falls_back: bool
+) -> None:
+    write(tmp_path / "b", FILES)
+    assert is_fallback(tmp_path / "b", environment, tmp_path / cwd, tmp_path / "b" / "package") == falls_back
 
 
 def test_the_package_itself_is_no_home(tmp_path: Path) -> None:
@@ -420,3 +437,21 @@ def test_no_examples_hold_mistakes_and_loading_them_needs_no_dagster() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.stdout, done.stderr) == ("['csv', 'csv', 'json', 'json', 'parquet', 'parquet', 'xml'] False\n", "")
+
+
+@pytest.mark.parametrize(
+    ("kind", "hint"), [("event", "; did you mean events?"), ("tables", ""), ("profile", "; did you mean profiles?")]
+)
+def test_a_kind_that_there_isnt_is_the_one_mistake_told_of_it(tmp_path: Path, kind: str, hint: str) -> None:
+    assert mistakes_in_export(tmp_path, f"events: all\nkind: {kind}\n") == [
+        f"7: kind: must be one of profiles, events, datasets{hint}"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("said", "hint"), [("int64", "; did you mean integer?"), ("strng", "; did you mean string?"), ("decimal(10,2)", "")]
+)
+def test_a_type_that_there_isnt_is_told_with_those_that_there_are(tmp_path: Path, said: str, hint: str) -> None:
+    (mistake,) = mistakes(tmp_path, {"resources/crm.yaml": SOURCE + f"types: {{age: '{said}'}}\n"})
+    known = "boolean, integer, float32, float64, string, date, timestamp, strings"
+    assert mistake.endswith(f"types.age: must be one of {known}{hint}")

@@ -25,6 +25,14 @@ def attempt_tags(exports: Iterable[str]) -> dict[str, str]:
     return {attempt_tag(export): "yes" for export in exports}
 
 
+def needed_by_tag(export: str) -> str:
+    """The tag of a run that is to write a source's partition for an export's run, which begins only once it has.
+
+    Its value is Dagster's key of the export's partition.
+    """
+    return f"ctexport.needed_by/{export}"
+
+
 def ingest_tag(source: str) -> str:
     """The tag whose value is "yes" on every run that is to write a partition of the source."""
     return f"ctexport.source/{source}"

@@ -16,12 +16,12 @@ def tags_of(line: Line) -> dict[str, str]:
 
 def disabled(line: Line) -> str:
     """The first sentence of a description: why the export is disabled; empty where it isn't."""
-    return f"**Disabled: {line.refusal}.** " if line.refusal else ""
+    return f"Disabled: {line.refusal}. " if line.refusal else ""
 
 
 def runs_by(line: Line) -> str:
     """What runs the export by itself, in words: Dagit's own list of automations stays empty on its assets."""
-    return f"It runs by its schedule, **{line.name}**, and by the sensor **catch_up** where that was missed."
+    return f"It runs by its schedule, {line.name}, and by the sensor catch_up where that was missed."
 
 
 def declared_in(line: Line) -> dict[str, str]:

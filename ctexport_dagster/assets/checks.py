@@ -4,6 +4,7 @@ A broken promise of ours is an error; what somebody should look at, while nothin
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Literal
 
 import dagster as dg
@@ -18,10 +19,14 @@ from ctexport_dagster.core.interval import Cadence
 from ctexport_dagster.core.lateness import Standing
 from ctexport_dagster.core.manifest import Manifest, Mode
 from ctexport_dagster.core.phones import PhoneReport
+from ctexport_dagster.core.quarantine import told_counts
+from ctexport_dagster.lake.refused import refused_counts
 from ctexport_dagster.outdated import LOOK_BACK, Outdated
 
 CheckName = Literal[
     "every_row_is_accounted_for",
+    "every_row_is_usable",
+    "declared_columns_are_given",
     "fields_are_as_before",
     "volume_is_usual",
     "phones_are_e164",
@@ -38,6 +43,8 @@ CheckName = Literal[
 
 _DESCRIPTIONS: Mapping[CheckName, str] = {
     "every_row_is_accounted_for": "The source's rows are those kept, passed over, superseded and quarantined together.",
+    "every_row_is_usable": "No row of the source waits in the quarantine; an error where none could be used.",
+    "declared_columns_are_given": "The source has given every column that its `types:` name.",
     "fields_are_as_before": "The source gives the fields that it gave in the partition before, with their types.",
     "volume_is_usual": f"As many rows as usual, going by the last {COMPARED} partitions of the same mode.",
     "phones_are_e164": "Phone values are E.164, as +15551234567. Others are sent as they are, and counted here.",
@@ -72,6 +79,36 @@ def of_sum(source: int, parts: Mapping[str, int], *, adds_up: bool = True) -> dg
     """The row sum of REQUIREMENTS B1; `adds_up` tells of the sums that it is made of."""
     counts = of_counts({"source": source, **parts, "accounted for": sum(parts.values())})
     return _result("every_row_is_accounted_for", passed=adds_up and source == sum(parts.values()), metadata=counts)
+
+
+def of_refused(refused: int, source: int, file: Path | None) -> dg.AssetCheckResult:
+    """The refused rows, by reason and field, and the quarantine file that holds them.
+
+    A warning where some were refused: the rest is there. An error where all were.
+    """
+    told = of_counts({"refused": refused, "source": source})
+    if file is None:
+        return _result("every_row_is_usable", passed=True, metadata=told)
+    counts = refused_counts(file)
+    records = [
+        dg.TableRecord({"reason": one.reason, "field": one.field or "", "rows": one.rows, "first at": one.first or ""})
+        for one in counts[:_SHOWN]
+    ]
+    table = {"by reason and field": dg.MetadataValue.table(records)} if records else {}
+    all_or = "All" if refused == source else f"{refused:,} of"
+    return _result(
+        "every_row_is_usable",
+        passed=False,
+        warns=refused < source,
+        metadata={**told, **table, "kept in": dg.MetadataValue.path(str(file))},
+        description=f"{all_or} {source:,} rows were refused{f': {told_counts(counts)}' if counts else ''}.",
+    )
+
+
+def of_declared_columns(misnamed: Sequence[str]) -> dg.AssetCheckResult:
+    """What is told of the names under `types:` that no column has: a warning, as the source may give them yet."""
+    told = "; ".join(misnamed[:_SHOWN]) or None
+    return _result("declared_columns_are_given", passed=not misnamed, warns=True, metadata={}, description=told)
 
 
 def of_phones(report: PhoneReport) -> dg.AssetCheckResult:

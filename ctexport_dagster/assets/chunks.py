@@ -95,9 +95,9 @@ def _deps(line: Line) -> list[dg.AssetKey]:
 
 def _description(line: Line) -> str:
     declared = line.export.format
-    files = f"Files in **{declared.extension}**, style {declared.style}, each closed at"
+    files = f"Files in {declared.extension}, style {declared.style}, each closed at"
     size = f"{line.export.files.chunk_size / 1e6:g} MB at the most and ready to be delivered."
-    tables = f" Of the datasets **{', '.join(line.inputs)}**, as they are." if isinstance(line, DatasetLine) else ""
+    tables = f" Of the datasets {', '.join(line.inputs)}, as they are." if isinstance(line, DatasetLine) else ""
     return f"{files} {size}{tables}"
 
 
@@ -124,6 +124,7 @@ def _told(line: Line, staged: Staged) -> metadata.Metadata:
     if isinstance(line, DatasetLine):
         tables = [one for one in staged if isinstance(one.resolved, ChosenRows)]
         warnings = dict.fromkeys(warning for one in tables for warning in one.resolved.warnings)
-        return {**metadata.of_tables(tables), **metadata.of_warnings(warnings)}
+        quarantined = {"rows quarantined": sum(one.resolved.rows.quarantined for one in tables)}
+        return {**metadata.of_counts(quarantined), **metadata.of_tables(tables), **metadata.of_warnings(warnings)}
     (only,) = staged
     return metadata.of_schema(plan_from_staged(only.resolved.columns), cast("PersonExport", line.export))

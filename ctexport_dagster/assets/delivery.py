@@ -49,7 +49,7 @@ def delivery_asset(
         pool=f"export_{line.name}",
         kinds={kind, line.export.format.type},
         description=(
-            f"The partition's files at **{destination_name}**, then their manifest. A re-run sends only what isn't"
+            f"The partition's files at {destination_name}, then their manifest. A re-run sends only what isn't"
             f" there yet; what was delivered is never deleted. {runs_by(line)}"
         ),
         tags=tags_of(line),

@@ -110,10 +110,10 @@ def _events(groups: list[EventGroup]) -> metadata.Metadata:
 
 
 def _description(export: EventExport) -> str:
-    which = "All events" if export.events == "all" else f"The events **{', '.join(export.events)}**"
+    which = "All events" if export.events == "all" else f"The events {', '.join(export.events)}"
     when = (
         "that happened on the days of its range"
         if export.schedule.is_once
         else "that arrived in the window, late ones under their own day"
     )
-    return f"{which} {when}, with their persons' identifiers by priority: **{' → '.join(export.identity.order)}**."
+    return f"{which} {when}, with their persons' identifiers by priority: {' → '.join(export.identity.order)}."

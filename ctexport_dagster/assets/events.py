@@ -11,7 +11,7 @@ from ctexport_dagster.core.asset_names import EVENTS
 from ctexport_dagster.core.checks import COMPARED
 from ctexport_dagster.core.plot import SHOWN_BARS, Bar
 from ctexport_dagster.core.source import SourceDeclaration
-from ctexport_dagster.lake.events import EventRecord, NameCount
+from ctexport_dagster.lake.events import EventLake, EventRecord, NameCount
 from ctexport_dagster.stages.events import ingest_event_partition
 
 _LISTED_NAMES = 50
@@ -30,7 +30,7 @@ def events_asset(
         pool=f"events_{declaration.name}",
         kinds=frozenset({"deltalake", "polars"}),
         description=_description(declaration),
-        checks=("every_row_is_accounted_for", "volume_is_usual"),
+        checks=("every_row_is_accounted_for", "every_row_is_usable", "volume_is_usual"),
         bars="Events that the source gave",
     )
 
@@ -43,7 +43,8 @@ def events_asset(
             run_id=asked.run_id,
             progress=asked.progress,
         )
-        records = workshop.folders.event_lake(declaration.name).view().records()
+        lake = workshop.folders.event_lake(declaration.name)
+        records = lake.view().records()
         upto = [one for one in records if one.window <= asked.window]
         rows = record.rows
         return Told(
@@ -57,17 +58,19 @@ def events_asset(
             generation=record.generation,
             was_new=record.is_new,
             bars=[Bar(one.partition, one.rows.source, is_full=False) for one in upto[-SHOWN_BARS:]],
-            findings=_findings(record, upto),
+            findings=_findings(lake, record, upto),
             further=_names(record.names),
         )
 
     return source_asset(declaration, content, ingest, workshop, owners=owners)
 
 
-def _findings(record: EventRecord, upto: Sequence[EventRecord]) -> list[dg.AssetCheckResult]:
+def _findings(lake: EventLake, record: EventRecord, upto: Sequence[EventRecord]) -> list[dg.AssetCheckResult]:
+    file = lake.quarantine / record.quarantine if record.quarantine else None
     earlier = [one.rows.source for one in upto[-COMPARED - 1 : -1]]
     return [
         checks.of_sum(record.rows.source, {"quarantined": record.rows.quarantined, "kept": record.rows.kept}),
+        checks.of_refused(record.rows.quarantined, record.rows.source, file),
         checks.of_volume(record.rows.source, earlier, "incremental"),
     ]
 
@@ -81,7 +84,7 @@ def _names(names: Sequence[NameCount]) -> dict[str, dg.MetadataValue]:
 
 def _description(declaration: SourceDeclaration) -> str:
     return (
-        f"Events of the source **{declaration.name}** that arrived in windows of {declaration.every} hours"
+        f"Events of the source {declaration.name} that arrived in windows of {declaration.every} hours"
         f" ({declaration.timezone}), whenever they happened. Rows that can't be used wait in the quarantine with their"
         " reason."
     )

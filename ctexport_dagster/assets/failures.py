@@ -29,7 +29,7 @@ def reported(context: dg.AssetExecutionContext, name: str) -> Iterator[None]:
         if not may_pass(told):
             context.instance.add_run_tags(context.run.run_id, NO_RETRY)
         note_failure(context, whose_is(told))
-        raise _failure(told) from problem
+        raise _failure(told) from None  # what happened is a sentence: its tracebacks would bury it in the step's log
     except Exception:
         note_failure(context, "ours")
         raise

@@ -57,7 +57,7 @@ def identity_asset(line: ProfileLine, workshop: Workshop) -> dg.AssetsDefinition
         + (
             "The profiles that this partition sends: everybody in a full one, else those created since, or with an"
             " identifier, property or communication preference changed. Identifiers by priority:"
-            f" **{' → '.join(line.export.identity.order)}**."
+            f" {' → '.join(line.export.identity.order)}."
         ),
         tags=tags_of(line),
         metadata=declared_in(line),

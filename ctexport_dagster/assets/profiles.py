@@ -6,6 +6,7 @@ from typing import cast
 
 import dagster as dg
 
+from ctexport_dagster import misnamed
 from ctexport_dagster.assets import checks, metadata
 from ctexport_dagster.assets.source_asset import Asked, Content, Told, content_key, source_asset
 from ctexport_dagster.assets.workshop import Workshop
@@ -14,7 +15,7 @@ from ctexport_dagster.core.checks import COMPARED, Drift, drift
 from ctexport_dagster.core.manifest import Mode
 from ctexport_dagster.core.plot import SHOWN_BARS, Bar
 from ctexport_dagster.core.source import Source, SourceDeclaration
-from ctexport_dagster.lake import PartitionRecord
+from ctexport_dagster.lake import Lake, PartitionRecord
 from ctexport_dagster.lake.record import History
 from ctexport_dagster.stages.profiles import ingest_partition
 
@@ -32,7 +33,13 @@ def profiles_asset(
         pool=f"source_{declaration.name}",
         kinds=frozenset({"deltalake", "polars"}),
         description=_description(declaration),
-        checks=("every_row_is_accounted_for", "fields_are_as_before", "volume_is_usual"),
+        checks=(
+            "every_row_is_accounted_for",
+            "every_row_is_usable",
+            "declared_columns_are_given",
+            "fields_are_as_before",
+            "volume_is_usual",
+        ),
         bars="Rows that the source gave",
         tags={"ctexport/source_mode": declaration.mode},
     )
@@ -46,7 +53,8 @@ def profiles_asset(
             run_id=asked.run_id,
             progress=asked.progress,
         )
-        view = workshop.folders.lake(declaration.name).view()
+        lake = workshop.folders.lake(declaration.name)
+        view = lake.view()
         history = view.listing.history.upto(asked.partition)
         return Told(
             state=view.state_of(asked.partition),
@@ -55,16 +63,21 @@ def profiles_asset(
             generation=record.generation,
             was_new=record.is_new,
             bars=_bars(history),
-            findings=_findings(declaration, record, history),
+            findings=_findings(declaration, lake, record, history),
             further=metadata.of_fields(record.present),
         )
 
     return source_asset(declaration, content, ingest, workshop, owners=owners)
 
 
-def _findings(declaration: SourceDeclaration, record: PartitionRecord, history: History) -> list[dg.AssetCheckResult]:
+def _findings(
+    declaration: SourceDeclaration, lake: Lake, record: PartitionRecord, history: History
+) -> list[dg.AssetCheckResult]:
+    file = lake.quarantine / record.quarantine if record.quarantine else None
     return [
         checks.of_sum(record.rows.source, _parts(record)),
+        checks.of_refused(record.rows.quarantined, record.rows.source, file),
+        checks.of_declared_columns(misnamed.of_profiles(declaration, history)),
         checks.of_drift("fields_are_as_before", _drift(history)),
         checks.of_volume(record.rows.source, _earlier_rows(history), _mode(declaration)),
     ]
@@ -113,7 +126,7 @@ def _types(history: History, record: PartitionRecord) -> dict[str, str]:
 def _description(declaration: SourceDeclaration) -> str:
     gives = "the whole state" if declaration.mode == "snapshot" else "the changed profiles"
     return (
-        f"Profiles of the source **{declaration.name}**, which gives {gives} of every {declaration.every} hours"
+        f"Profiles of the source {declaration.name}, which gives {gives} of every {declaration.every} hours"
         f" ({declaration.timezone}). The lake keeps what differs from the partition before; rows that can't be used"
         " wait in the quarantine with their reason."
     )

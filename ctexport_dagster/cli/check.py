@@ -19,7 +19,8 @@ from ctexport_dagster.cli.terminal import (
     print_lines,
     print_table,
 )
-from ctexport_dagster.core.datasets.age import ageless_warnings
+from ctexport_dagster.core.counted import counted
+from ctexport_dagster.core.datasets.age import UNDECLARED, ageless_warnings
 from ctexport_dagster.core.datasets.export import DatasetExport
 from ctexport_dagster.core.destination import Destination
 from ctexport_dagster.core.errors import ConfigurationError
@@ -88,6 +89,14 @@ class Checked:
     problems: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
+    @property
+    def file(self) -> str:
+        return f"{'assets' if self.is_a == 'export' else 'resources'}/{self.name}.yaml"
+
+    def placed(self, problem: str) -> str:
+        """A problem after the file that it is of."""
+        return problem if problem.startswith(self.file) else f"{self.file}: {problem}"
+
 
 def check(
     names: Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Only these.")] = None,
@@ -107,9 +116,10 @@ def check(
     declared = [*home.exports, *home.sources, *home.destinations]
     wanted = {chosen(name, declared, "declared file") for name in names or ()} or set(declared)
     shown = list(checked(home, wanted, writes_canaries=canary))
-    problems = [f"{one.name}: {problem}" for one in shown for problem in one.problems]
+    problems = [one.placed(problem) for one in shown for problem in one.problems]
     if as_json:
-        print_json({"ok": not problems, "home": str(home.root), "declared": [vars(one) for one in shown]})
+        told = {"ok": not problems, "home": str(home.root), "unread": _unread(home)}
+        print_json({**told, "declared": [vars(one) for one in shown]})
     else:
         _print(home, shown, problems)
     if problems:
@@ -134,18 +144,30 @@ def _age_warnings(home: Home, export: DeclaredExport) -> tuple[str, ...]:
     if not isinstance(export, DatasetExport):
         return ()
     known = home.sources[export.source].declared_datasets
-    ageless = [name for name in export.datasets if not (known[name].timestamp or known[name].cursor)]
-    return ageless_warnings(export, ageless)
+    ageless = (name for name in export.datasets if not (known[name].timestamp or known[name].cursor))
+    return ageless_warnings(export, dict.fromkeys(ageless, UNDECLARED))
 
 
 def _only(wanted: Collection[str], declared: Mapping[str, _Declared]) -> Iterator[tuple[str, _Declared]]:
     return ((name, declaration) for name, declaration in declared.items() if name in wanted)
 
 
+def _contents(source: SourceDeclaration) -> str:
+    """What a source gives; a mode is of profiles alone."""
+    tables = len(source.declared_datasets)
+    return " and ".join(
+        [
+            *([f"profiles ({source.mode})"] if source.has_profiles else []),
+            *(["events"] if source.has_events else []),
+            *([counted(tables, "dataset")] if tables else []),
+        ]
+    )
+
+
 def _checked_source(name: str, source: SourceDeclaration, home: Home) -> Checked:
     """A driver or an extra that isn't installed, or a secret that isn't set, is this source's problem alone."""
     cadence = source.cadence
-    summary = f"{source.mode}, every {cadence.hours}h from {cadence.start} in {cadence.zone.key}"
+    summary = f"{_contents(source)}, every {cadence.hours}h from {cadence.start} in {cadence.zone.key}"
     warnings = source.warnings if isinstance(source, WarningDeclaration) else ()
     problems = source.check(home.root) if isinstance(source, CheckedSource) else ()
     try:
@@ -184,9 +206,16 @@ def _compared_clocks(opened: Destination) -> tuple[str, Failure | None]:
     return ("; clock not compared, SFTP tells no time" if opened.address("").startswith("sftp:") else ""), None
 
 
+def _unread(home: Home) -> list[str]:
+    """The files in sub-folders of assets/ that look as if they declared an export."""
+    found = (home.root / "assets").glob("*/**/*.y*ml")
+    return sorted(str(path.relative_to(home.root)) for path in found if path.is_file())
+
+
 def _print(home: Home, shown: list[Checked], problems: list[str]) -> None:
     print_table(("name", "is a", "which"), [(one.name, one.is_a, one.summary) for one in shown])
     print_lines(*(f"warning: {one.name}: {warning}" for one in shown for warning in one.warnings))
+    print_lines(*(f"warning: {file} isn't read: exports are declared in assets/ itself" for file in _unread(home)))
     for problem in problems:
         typer.echo(problem, err=True)
     if not problems:

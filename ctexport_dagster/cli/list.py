@@ -3,20 +3,24 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import Annotated, Literal, TypedDict
 
 import typer
 
 from ctexport_dagster.cli.entitlement import usage_here, usage_json, usage_lines
 from ctexport_dagster.cli.lines import lines_of
+from ctexport_dagster.cli.refused import ShownRefused, shown_refused
 from ctexport_dagster.cli.standings import standings_of
 from ctexport_dagster.cli.terminal import AsJson, home_here, print_json, print_lines, print_table
 from ctexport_dagster.core.counted import counted
 from ctexport_dagster.core.export import ExportKind, FormatType
+from ctexport_dagster.core.quarantine import summed, told_counts
 from ctexport_dagster.core.status import Standing
 from ctexport_dagster.home import Home
 from ctexport_dagster.line import Line
 from ctexport_dagster.outdated import outdated_partitions
+from ctexport_dagster.refusals import newest_refused
 
 Frequency = Literal["once", "3h", "4h", "6h", "8h", "12h", "24h", "daily"]
 StatusOption = Literal["pending", "running", "stopped", "done"]
@@ -40,6 +44,15 @@ class Listed:
     owner: str
     outdated: tuple[str, ...] = ()
     """Of the newest thirty partitions, those whose source was read anew since; looked for on the page that is shown."""
+    refused: tuple[ShownRefused, ...] = ()
+    """Rows in the quarantine, of the newest thirty partitions of its source; likewise."""
+
+
+class _Found(TypedDict):
+    """What is looked for on the page that is shown."""
+
+    outdated: tuple[str, ...]
+    refused: tuple[ShownRefused, ...]
 
 
 @dataclass(frozen=True)
@@ -78,7 +91,7 @@ def list_exports(
     found, usage = [one for one in listed_exports(home, lines, now) if filters.let_through(one)], usage_here(home, now)
     size = int(per_page)
     pages = max(1, -(-len(found) // size))
-    shown = _with_outdated(found[(page - 1) * size : page * size], lines, now)
+    shown = _with_findings(found[(page - 1) * size : page * size], lines, now)
     if as_json:
         paging = {"page": page, "pages": pages, "total": len(found)}
         print_json({**paging, "exports": [asdict(one) for one in shown], "usage": usage_json(usage)})
@@ -111,10 +124,14 @@ def _listed(home: Home, line: Line, stands: Standing) -> Listed:
     )
 
 
-def _with_outdated(shown: Sequence[Listed], lines: Sequence[Line], now: datetime) -> list[Listed]:
+def _with_findings(shown: Sequence[Listed], lines: Sequence[Line], now: datetime) -> list[Listed]:
     named = {line.name: line for line in lines}
-    outdated = ((one, outdated_partitions(named[one.name], now)) for one in shown)
-    return [replace(one, outdated=tuple(found.partition for found in each)) for one, each in outdated]
+    return [replace(one, **_found(named[one.name], now)) for one in shown]
+
+
+def _found(line: Line, now: datetime) -> _Found:
+    outdated = tuple(found.partition for found in outdated_partitions(line, now))
+    return _Found(outdated=outdated, refused=shown_refused(newest_refused(line)))
 
 
 def _was_exported(line: Line, first: datetime | None, last: datetime | None) -> bool:
@@ -128,19 +145,28 @@ def _was_exported(line: Line, first: datetime | None, last: datetime | None) -> 
 
 def _print(shown: Sequence[Listed]) -> None:
     """What needs attention stands below the table, where it has room."""
-    columns = [column for column in asdict(shown[0]) if column not in ("attention", "outdated")]
+    columns = [column for column in asdict(shown[0]) if column not in ("attention", "outdated", "refused")]
     rows = [{**asdict(one), "status": _marked(one)} for one in shown]
     print_table(columns, [[row[column] for column in columns] for row in rows])
     print_lines(*(f"! {one.name}: {one.attention}" for one in shown if one.attention))
     print_lines(
         *(f"~ {one.name}: {_outdated(one.outdated)}; ctexport show {one.name}" for one in shown if one.outdated)
     )
+    print_lines(*(f"? {one.name}: {_refused(one.refused)}; ctexport show {one.name}" for one in shown if one.refused))
 
 
 def _marked(one: Listed) -> str:
-    return one.status + (" !" if one.attention else "") + (" ~" if one.outdated else "")
+    return one.status + (" !" if one.attention else "") + (" ~" if one.outdated else "") + (" ?" if one.refused else "")
 
 
 def _outdated(partitions: Sequence[str]) -> str:
     more = f" and {len(partitions) - 1} more" if len(partitions) > 1 else ""
     return f"the source was read anew since {partitions[-1]}{more} went out"
+
+
+def _refused(refused: Sequence[ShownRefused]) -> str:
+    rows = sum(one.rows for one in refused)
+    folders = dict.fromkeys(str(Path(one.file).parent) for one in refused)
+    why = told_counts(summed(count for one in refused for count in one.by)) or "their files were deleted"
+    many = f"{counted(rows, 'row')} of its source {'was' if rows == 1 else 'were'} refused"
+    return f"{many}: {why}; in {', '.join(folders)}"

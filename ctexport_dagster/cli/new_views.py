@@ -54,9 +54,13 @@ def show_columns(session: Session, console: Console) -> None:
         return
     plan, frame = resolved
     rows = masked_rows(frame, plan, session.profile_export().identity.order)
-    cells = [(c.header, c.type.value, *values) for c, values in zip(plan.columns, zip(*rows, strict=True), strict=True)]
+    cells = [(c.header, c.type.value, *(row[at] for row in rows)) for at, c in enumerate(plan.columns)]
     headers = ("column", "type", *(f"profile {number}" for number in range(1, len(rows) + 1)))
-    print_columns(console, headers, cells if rows else [(c.header, c.type.value) for c in plan.columns])
+    print_columns(console, headers, cells)
+    if not rows:
+        say(console, "no sample rows: the source's first partition has none that a run would take in")
+    if session.seen:
+        say(console, *(f"warning: {warning}" for warning in session.seen.warnings))
     say(console, *(f"warning: {warning}" for warning in plan.warnings))
 
 

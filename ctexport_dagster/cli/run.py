@@ -1,7 +1,7 @@
 """`ctexport run EXPORT`: brings partitions to their destination, through Dagster, in this process."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -15,10 +15,13 @@ from ctexport_dagster.cli.lines import (
     undelivered,
     windows_between,
 )
+from ctexport_dagster.cli.refused import ShownRefused, printed_refused, shown_refused
 from ctexport_dagster.cli.terminal import AsJson, home_here, print_json, print_lines, print_table
 from ctexport_dagster.core.interval import Interval
 from ctexport_dagster.home import Home
 from ctexport_dagster.line import Line
+from ctexport_dagster.misnamed import misnamed
+from ctexport_dagster.refusals import refused_in
 
 Key = Annotated[str | None, typer.Option(metavar="KEY", help="One partition, as 2026-11-18.")]
 
@@ -36,6 +39,10 @@ class DeliveredPartition:
     files: int
     bytes: int
     manifest: str
+    refused: tuple[ShownRefused, ...] = ()
+    """Its source's rows that couldn't be used, by the partition of the source."""
+    is_unchanged: bool = False
+    """Whether it lay there before this run, which therefore sent no file."""
 
 
 def run(
@@ -59,8 +66,18 @@ def run(
             delivered.append(one)
     finally:  # one that fails doesn't hide those before it
         _print_outcome(delivered, as_json=as_json)
+    if not as_json:
+        print_lines(*(f"! {told}" for told in misnamed(line)))
     if not windows and not as_json:
-        print_lines(f"{line.name}: everything that has ended is delivered")
+        print_lines(f"{line.name}: {_nothing_to_run(line)}")
+
+
+def _nothing_to_run(line: Line) -> str:
+    """Why there is no partition to run."""
+    first = line.cadence.first
+    if first.end > datetime.now(UTC):
+        return f"nothing has ended yet; {line.cadence.key_of(first)} ends at {first.end:%Y-%m-%dT%H:%MZ}"
+    return "everything that has ended is delivered"
 
 
 def run_windows(
@@ -78,14 +95,17 @@ def run_windows(
     with launching(home) as (launcher, bars):
         for window in windows:
             bars.partition = line.cadence.key_of(window)
+            before = {(name or None, held.number) for name, held in latest_deliveries(line, window).items()}
             launcher.bring_source_up_to(line, window)
             launcher.export(line, window, wants_full=wants_full)
-            yield from delivered_parts(line, window)
+            for one in delivered_parts(line, window):
+                yield replace(one, is_unchanged=(one.dataset, one.generation) in before)
 
 
 def delivered_parts(line: Line, window: Interval) -> list[DeliveredPartition]:
     """What lies at the destination for one window, manifest by manifest; nothing where nothing was delivered."""
     delivered = latest_deliveries(line, window).items()
+    refused = refused_in(line, line.cadence.key_of(window))
     return [
         DeliveredPartition(
             export=line.name,
@@ -97,6 +117,7 @@ def delivered_parts(line: Line, window: Interval) -> list[DeliveredPartition]:
             files=len(generation.manifest.files),
             bytes=generation.manifest.bytes,
             manifest=generation.plan.manifest.address,
+            refused=shown_refused(refused.get(dataset, ())),
         )
         for dataset, generation in delivered
     ]
@@ -110,12 +131,18 @@ def _print_outcome(delivered: Sequence[DeliveredPartition], *, as_json: bool) ->
 
 
 def print_delivered(delivered: Sequence[DeliveredPartition]) -> None:
-    """A table with one line a partition; of a flow, one a dataset in it."""
-    rows = [
-        (_subject(one), one.partition, one.mode, f"{one.rows:,}", str(one.files), f"{one.bytes:,}", one.manifest)
-        for one in delivered
-    ]
-    print_table(("export", "partition", "mode", "rows", "files", "bytes", "manifest"), rows)
+    """A table with one line a partition, of a flow one a dataset in it; and what was refused, by reason and field."""
+    print_table(("export", "partition", "mode", "rows", "refused", "files", "bytes", "manifest"), map(_row, delivered))
+    refused = dict.fromkeys(line for one in delivered for line in printed_refused(one.refused))
+    print_lines(*(f"! {line}" for line in refused))
+    print_lines(
+        *(f"{_subject(one)} {one.partition} stays as it was: no file was sent" for one in delivered if one.is_unchanged)
+    )
+
+
+def _row(one: DeliveredPartition) -> tuple[str, ...]:
+    counts = (one.rows, sum(refused.rows for refused in one.refused), one.files, one.bytes)
+    return _subject(one), one.partition, one.mode, *(f"{count:,}" for count in counts), one.manifest
 
 
 def _subject(one: DeliveredPartition) -> str:

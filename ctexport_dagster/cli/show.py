@@ -11,7 +11,15 @@ import yaml
 
 from ctexport_dagster.cli.entitlement import share_line, usage_here, usage_json, usage_lines
 from ctexport_dagster.cli.lines import line_of
-from ctexport_dagster.cli.show_history import ShownHistory, printed_outdated, printed_volume, shown_history
+from ctexport_dagster.cli.refused import printed_refused
+from ctexport_dagster.cli.show_history import (
+    MENDED_BY,
+    ShownHistory,
+    printed_outdated,
+    printed_volume,
+    reasons,
+    shown_history,
+)
 from ctexport_dagster.cli.terminal import AsJson, home_here, print_json, print_lines, print_table
 from ctexport_dagster.core.datasets.export import DatasetExport
 from ctexport_dagster.core.datasets.naming import file_of
@@ -127,20 +135,25 @@ def _print_history(past: ShownHistory) -> None:
         print_lines("", "edited since the last run", *(f"  {edit}" for edit in past.edits))
     if past.runs:
         print_lines("")
-        rows = [(r.partition, r.state, r.launched, r.ended, r.whose, r.run_id) for r in past.runs]
+        rows = [(r.partition, r.state, r.launched, r.ended, MENDED_BY.get(r.whose, ""), r.run_id) for r in past.runs]
         print_table(("partition", "run", "launched", "ended", "to be mended by", "id"), rows)
+        print_lines(*reasons(past.runs))
     if past.volume:
         print_lines("")
-        print_table(("delivered", "rows", "MB", ""), printed_volume(past.volume))
+        print_table(("delivered", "rows", "bytes", ""), printed_volume(past.volume))
     if past.outdated:
         print_lines("", "delivered, and read anew at the source since; nothing of it is sent anew by itself")
         print_table(("partition", "read anew", "to send it anew"), printed_outdated(past.outdated))
+    if past.refused:
+        print_lines("", "refused rows, in the quarantine", *(f"  {line}" for line in printed_refused(past.refused)))
+    if past.misnamed:
+        print_lines("", "declared names without an answer", *(f"  {told}" for told in past.misnamed))
     print_lines("")
 
 
 def _print(shown: ShownExport) -> None:
     written = yaml.safe_dump(dict(shown.declaration), sort_keys=False, allow_unicode=True, default_flow_style=None)
-    print_lines(f"# {shown.name}, with all defaults", written)
+    print_lines(f"# {shown.name}, with all defaults; what null comes to stands below", written)
     rows = [
         ("export id", str(shown.export_id)),
         ("content version", shown.content_version),

@@ -4,21 +4,31 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
+from ctexport_dagster.cli.refused import ShownRefused, shown_refused
 from ctexport_dagster.cli.standings import has_dagster, standings_of
 from ctexport_dagster.core.delivery.record import latest_manifest
 from ctexport_dagster.home import Home
 from ctexport_dagster.line import Line
+from ctexport_dagster.misnamed import misnamed
 from ctexport_dagster.outdated import FAR_BACK, Outdated, outdated_partitions
+from ctexport_dagster.refusals import newest_refused
+
+if TYPE_CHECKING:
+    from ctexport_dagster.core.history import Attempt
+    from ctexport_dagster.running.history import Problem
 
 DAYS = 14
 RUNS = 10
+MENDED_BY = {"customer": "the owner", "input": "the source", "transient": "waiting", "ours": "operations"}
+"""Whose a failure is, as people are told."""
 _BAR_WIDTH = 40
 
 
 @dataclass(frozen=True)
 class ShownRun:
-    """One attempt at a partition; instants in UTC, `whose` empty unless it failed."""
+    """One attempt at a partition; instants in UTC, `whose` and `happened` empty unless it failed."""
 
     run_id: str
     partition: str
@@ -26,6 +36,7 @@ class ShownRun:
     launched: str
     ended: str
     whose: str
+    happened: str = ""
 
 
 @dataclass(frozen=True)
@@ -50,6 +61,10 @@ class ShownHistory:
     runs: tuple[ShownRun, ...]
     volume: tuple[Volume, ...]
     outdated: tuple[Outdated, ...]
+    refused: tuple[ShownRefused, ...]
+    """The newest first."""
+    misnamed: tuple[str, ...]
+    """Declared names that nothing of the source has answered to."""
 
 
 def shown_history(home: Home, line: Line, now: datetime) -> ShownHistory:
@@ -61,9 +76,11 @@ def shown_history(home: Home, line: Line, now: datetime) -> ShownHistory:
         attention=stands.attention,
         next_run=_instant(due),
         edits=tuple(map(str, line.edits)),
-        runs=_runs(home, line),
+        runs=_runs(home, line, now),
         volume=_volume(line, now),
         outdated=tuple(outdated_partitions(line, now, most=FAR_BACK)),
+        refused=shown_refused(newest_refused(line)[::-1]),
+        misnamed=tuple(misnamed(line)),
     )
 
 
@@ -74,18 +91,38 @@ def bars(amounts: Iterable[int]) -> list[str]:
     return ["█" * (known_one * _BAR_WIDTH // largest) or ("·" if known_one else "") for known_one in known]
 
 
-def _runs(home: Home, line: Line) -> tuple[ShownRun, ...]:
+def _runs(home: Home, line: Line, now: datetime) -> tuple[ShownRun, ...]:
     if not has_dagster(home):
         return ()
     from ctexport_dagster.instance import dagster_home, open_instance
-    from ctexport_dagster.running.history import attempts_at  # Dagster takes seconds to import
+    from ctexport_dagster.running.history import attempts_at, problem_of, without_source  # takes seconds
 
     with open_instance(dagster_home(home.state, os.environ), os.environ) as instance:
-        attempts = attempts_at(instance, line.name, line.cadence)
-    return tuple(
-        ShownRun(a.run_id, a.partition, a.state, _instant(a.launched), _instant(a.ended), a.whose or "")
-        for a in reversed(attempts[-RUNS:])
+        of_source = without_source(instance, line.name, line.cadence, line.undelivered(now))
+        attempts = sorted([*attempts_at(instance, line.name, line.cadence), *of_source], key=lambda a: a.launched)
+        newest = attempts[: -RUNS - 1 : -1]
+        problems = {a.run_id: problem_of(instance, a.run_id) for a in newest if a.state == "failed"}
+    return tuple(_shown_run(attempt, problems.get(attempt.run_id)) for attempt in newest)
+
+
+def _shown_run(attempt: "Attempt", problem: "Problem | None") -> ShownRun:
+    return ShownRun(
+        run_id=attempt.run_id,
+        partition=attempt.partition,
+        state=attempt.state,
+        launched=_instant(attempt.launched),
+        ended=_instant(attempt.ended),
+        whose=attempt.whose or "",
+        happened=f"{problem.attempted}: {problem.happened}" if problem else "",
     )
+
+
+def reasons(runs: Sequence[ShownRun]) -> list[str]:
+    """Why the partitions failed whose newest run did, the newest run first."""
+    newest: dict[str, ShownRun] = {}
+    for run in runs:
+        newest.setdefault(run.partition, run)
+    return [f"! {run.partition}: {run.happened}" for run in newest.values() if run.happened]
 
 
 def _volume(line: Line, now: datetime) -> tuple[Volume, ...]:
@@ -110,9 +147,9 @@ def _volume(line: Line, now: datetime) -> tuple[Volume, ...]:
 
 
 def printed_volume(volume: Sequence[Volume]) -> list[tuple[str, str, str, str]]:
-    """Day, rows, megabytes and bar of each day."""
+    """Day, rows, bytes and bar of each day."""
     drawn = bars(one.rows for one in volume)
-    return [(one.day, f"{one.rows:,}", f"{one.bytes / 1e6:,.1f}", bar) for one, bar in zip(volume, drawn, strict=True)]
+    return [(one.day, f"{one.rows:,}", f"{one.bytes:,}", bar) for one, bar in zip(volume, drawn, strict=True)]
 
 
 def printed_outdated(outdated: Sequence[Outdated]) -> list[tuple[str, str, str]]:

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ctexport_dagster.core.errors import ConfigurationError, ExportError
-from ctexport_dagster.home import Home, load_home
+from ctexport_dagster.home import Home, is_fallback, load_home
 
 FAILED, WRONG_USAGE = 1, 2
 
@@ -27,12 +27,17 @@ def reported(error: ExportError) -> int:
 
 
 def home_here() -> Home:
-    """The home that the environment and the working directory mean.
+    """The home that the environment and the working directory mean; says on stderr where neither names it.
 
     Raises:
         ConfigurationError: there is none, or its files hold mistakes.
     """
-    return load_home(os.environ, Path.cwd())
+    here = Path.cwd()
+    home = load_home(os.environ, here)
+    if is_fallback(home.root, os.environ, here):
+        why = "neither this folder nor one above it has assets/ and resources/"
+        typer.echo(f"home: {home.root}, ctexport's own checkout, for {why}; CTEXPORT_HOME names another", err=True)
+    return home
 
 
 def console() -> Console:
@@ -46,7 +51,7 @@ def print_json(document: object) -> None:
 
 def print_table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Rows of plain text: nothing in a cell is markup."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=any(headers))
     for header in headers:
         table.add_column(header, overflow="fold")
     for row in rows:

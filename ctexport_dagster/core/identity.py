@@ -62,15 +62,15 @@ def _carried(column: OutputColumn, schema: SourceSchema) -> pl.Expr:
         case "device":
             return pl.when(pl.col("deviceToken") != "").then("deviceToken")
         case "preference" | "property":
-            return _field_values(column.role, column.name, schema)
+            return _field_values(column.role, column, schema)
         case _:
             return pl.col(column.name)
 
 
-def _field_values(role: Role, name: str, schema: SourceSchema) -> pl.Expr:
-    field = schema.by_name.get((role, name))
+def _field_values(role: Role, column: OutputColumn, schema: SourceSchema) -> pl.Expr:
+    field = schema.by_name.get((role, column.name))
     if field is None or field.type == ValueType.UNKNOWN:
-        return pl.lit(None, dtype=pl.String())
+        return pl.lit(None, dtype=column.type.dtype)
     return pl.col(field.column)
 
 

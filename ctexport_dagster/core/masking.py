@@ -17,6 +17,7 @@ import json
 import re
 from collections.abc import Sequence
 from datetime import date
+from decimal import Decimal
 from typing import TypeAlias
 
 from ctexport_dagster.core.columns import OutputColumn
@@ -44,9 +45,9 @@ def mask_text(text: str) -> str:
     return " ".join(_mask_word(word) for word in text.split()[:SHOWN_PARTS]) or MASK
 
 
-def mask_number(number: float, *, identifies: bool = False) -> str:
+def mask_number(number: float | Decimal, *, identifies: bool = False) -> str:
     """A number of up to four digits as it is, unless it identifies somebody; else its first digit and its length."""
-    text = str(number)
+    text = f"{number:f}" if isinstance(number, Decimal) else str(number)
     if len(_DIGIT.findall(text)) <= SHOWN_DIGITS:
         return MASK if identifies else text
     first = _DIGIT.search(text)

@@ -18,7 +18,7 @@ _TOWERING = 4
 
 @dataclass(frozen=True)
 class Bar:
-    """One partition: its key, its rows, and whether it holds everybody rather than changes."""
+    """One partition: its key, its rows, and whether it holds everything rather than an increment."""
 
     label: str
     rows: int
@@ -46,7 +46,9 @@ def _svg(bars: Sequence[Bar]) -> str:
     labels = len(bars[0].label) + len(bars[-1].label) if len(bars) > 1 else len(bars[0].label)
     width = max(len(bars) * _STEP, labels * _LETTER)
     base = _HEIGHT + _LABELS
-    paths = _path(bars, scale, _CHANGES, is_full=False) + _path(bars, scale, _FULL, is_full=True, is_cut=is_cut)
+    step = width // len(bars)  # wider than usual for few bars, else the last label stands far from its bar
+    paths = _path(bars, scale, step, _CHANGES, is_full=False)
+    paths += _path(bars, scale, step, _FULL, is_full=True, is_cut=is_cut)
     last = f'<text x="{width}" y="{base}" text-anchor="end">{bars[-1].label}</text>' if len(bars) > 1 else ""
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{base + 4}">{paths}'
@@ -61,10 +63,10 @@ def _scale(bars: Sequence[Bar]) -> int:
     return changes if changes and largest > _TOWERING * changes else largest
 
 
-def _path(bars: Sequence[Bar], scale: int, colour: str, *, is_full: bool, is_cut: bool = False) -> str:
+def _path(bars: Sequence[Bar], scale: int, step: int, colour: str, *, is_full: bool, is_cut: bool = False) -> str:
     """All bars of one colour; a count above none is at least a pixel high."""
     strokes = "".join(
-        f"M{place * _STEP + _BAR // 2} {_HEIGHT}V{_HEIGHT - min(max(round(bar.rows * _HEIGHT / scale), 1), _HEIGHT)}"
+        f"M{place * step + _BAR // 2} {_HEIGHT}V{_HEIGHT - min(max(round(bar.rows * _HEIGHT / scale), 1), _HEIGHT)}"
         for place, bar in enumerate(bars)
         if bar.rows and bar.is_full == is_full
     )
@@ -73,13 +75,13 @@ def _path(bars: Sequence[Bar], scale: int, colour: str, *, is_full: bool, is_cut
 
 
 def _caption(bars: Sequence[Bar]) -> str:
-    """The least and the most rows of each kind, with its colour where there are both."""
-    kinds = [("changes", "blue", False), ("everybody", "grey", True)]
+    """The least and the most rows; of each kind, with its colour, where there are both."""
+    kinds = [("increments", "blue", False), ("everything", "grey", True)]
     counts = [(what, colour, [bar.rows for bar in bars if bar.is_full == full]) for what, colour, full in kinds]
     told = [(what, colour, rows) for what, colour, rows in counts if rows]
-    return " · ".join(
-        f"{what}{f' ({colour})' if len(told) > 1 else ''}: {_range(rows)} rows" for what, colour, rows in told
-    )
+    if len(told) == 1:
+        return f"{_range(told[0][2])} rows a partition"
+    return " · ".join(f"{what} ({colour}): {_range(rows)} rows" for what, colour, rows in told)
 
 
 def _range(rows: Sequence[int]) -> str:

@@ -3,12 +3,13 @@
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
-from typing import get_args
+from typing import get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from ctexport_dagster.core.errors import Mistake
+from ctexport_dagster.core.schema import ValueType
 from ctexport_dagster.declarations.yaml import Document, FieldPath, Value
 
 _PLAIN = {
@@ -29,6 +30,21 @@ _PLAIN = {
     "less_than": "must be less than {lt}",
     "less_than_equal": "must be at most {le}",
 }
+
+
+_TYPES_ELSEWHERE = {
+    "int": "integer",
+    "int32": "integer",
+    "int64": "integer",
+    "number": "float64",
+    "float": "float64",
+    "double": "float64",
+    "bool": "boolean",
+    "text": "string",
+    "varchar": "string",
+    "datetime": "timestamp",
+}
+"""What other programs call the types of `types:`, where the nearest spelling would be another type."""
 
 
 def mistakes_in(document: Document, error: ValidationError, model: type[BaseModel]) -> Iterator[Mistake]:
@@ -104,15 +120,24 @@ def _unknown_key(path: FieldPath, model: type[BaseModel]) -> str:
 
 
 def model_at(model: type[BaseModel], path: FieldPath) -> type[BaseModel] | None:
-    """The model that describes a field; None for a list or a mapping of names."""
-    for part in path:
+    """The model that describes a field; None for a list, and for a mapping of names to anything but models."""
+    parts = iter(path)
+    for part in parts:
         field = model.model_fields.get(str(part))
-        kinds = (field.annotation, *get_args(field.annotation)) if field else ()
-        inner = next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), None)
-        if inner is None:
+        inner = next(_models(field.annotation), None) if field else None
+        is_named = field is not None and get_origin(field.annotation) is dict
+        if inner is None or (is_named and next(parts, None) is None):
             return None
         model = inner
     return model
+
+
+def _models(annotation: object) -> Iterator[type[BaseModel]]:
+    """The models within a field's type, outermost first."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _models(part)
 
 
 def _expected(details: ErrorDetails) -> list[str]:
@@ -121,9 +146,12 @@ def _expected(details: ErrorDetails) -> list[str]:
 
 
 def _none_of(value: Value, choices: Sequence[str]) -> str:
-    listed = ", ".join(choice or '""' for choice in choices)
-    must = f"must be one of {listed}" if len(choices) > 1 else f"must be {listed}"
-    return must + did_you_mean(value, choices)
+    offered = [choice for choice in choices if choice != ValueType.UNKNOWN]  # nobody declares that he doesn't know
+    listed = ", ".join(choice or '""' for choice in offered)
+    must = f"must be one of {listed}" if len(offered) > 1 else f"must be {listed}"
+    if ValueType.INTEGER in offered and (meant := _TYPES_ELSEWHERE.get(str(value).lower())):
+        return f"{must}; did you mean {meant}?"
+    return must + did_you_mean(value, offered)
 
 
 def _no_text(value: Value) -> str:

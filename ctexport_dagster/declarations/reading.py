@@ -21,6 +21,7 @@ from ctexport_dagster.resources.registry import ResourceKind, ResourceRole
 
 Model = TypeVar("Model", bound=BaseModel)
 SETTINGS = "settings.yaml"
+FILE_FORMATS = ("csv", "json", "ndjson", "parquet")
 EXPORT_KINDS: Mapping[ExportKind, type[DeclaredExport]] = {
     "profiles": Export,
     "events": EventExport,
@@ -56,7 +57,8 @@ def read_declarations(root: Path, kinds: Mapping[str, ResourceKind]) -> Declarat
     found = Declarations()
     for path in _declared_files(root / "assets", found):
         document = _document(root, path, found)
-        model = _validated(document, _export_class(document), path.stem, found) if document else None
+        kind = _export_class(document, found) if document else None
+        model = _validated(document, kind, path.stem, found) if document and kind else None
         if document and model:
             found.exports[path.stem] = Declaration(document, model)
     for path in _declared_files(root / "resources", found):
@@ -70,10 +72,14 @@ def read_declarations(root: Path, kinds: Mapping[str, ResourceKind]) -> Declarat
     return found
 
 
-def _export_class(document: Document) -> type[DeclaredExport]:
-    """The class of the kind that a document names; a profile export's says of any other that it is none."""
-    declared = document.content.get("kind")
-    return next((model for kind, model in EXPORT_KINDS.items() if kind == declared), Export)
+def _export_class(document: Document, found: Declarations) -> type[DeclaredExport] | None:
+    """The class of the kind that a document names, profiles if none; None for another, whose keys nobody knows."""
+    declared = document.content.get("kind", "profiles")
+    chosen = next((model for kind, model in EXPORT_KINDS.items() if kind == declared), None)
+    if chosen is None:
+        message = f"must be one of {', '.join(EXPORT_KINDS)}{did_you_mean(declared, EXPORT_KINDS)}"
+        found.mistakes.append(document.mistake(("kind",), message))
+    return chosen
 
 
 def _read_resource(document: Document, name: str, kinds: Mapping[str, ResourceKind], found: Declarations) -> None:
@@ -93,9 +99,16 @@ def _kind_of(document: Document, kinds: Mapping[str, ResourceKind], found: Decla
     if isinstance(declared, str) and declared in kinds:
         return kinds[declared]
     known = f"must be one of {', '.join(sorted(kinds))}"
-    message = known + did_you_mean(declared, kinds) if "type" in document.content else f"is missing: it {known}"
+    message = known + _kind_hint(declared, kinds) if "type" in document.content else f"is missing: it {known}"
     found.mistakes.append(document.mistake(("type",), message))
     return None
+
+
+def _kind_hint(declared: object, kinds: Mapping[str, ResourceKind]) -> str:
+    """What was probably meant: whoever has CSV files writes the format where the kind stands."""
+    if declared in FILE_FORMATS and "files" in kinds:
+        return f"; a source of {declared} files is of type files"
+    return did_you_mean(declared, kinds)
 
 
 def _declared_files(folder: Path, found: Declarations) -> list[Path]:

@@ -56,9 +56,10 @@ def ingest(
     earlier = view.before(window)
     job = Job(lake, view, declaration, partition, window, input, run_id, secrets.token_hex(8), earlier)
     if job.standing and stands(job, job.standing):
+        drop_older(lake.quarantine, partition, job.standing.quarantine)
         return replace(job.standing, is_new=False)
     folder = scratch / f"ingest-{job.attempt}"
-    refused = RefusedRows(lake.quarantine, f"{partition}-g{job.generation}-{job.attempt}.parquet")
+    refused = RefusedRows(lake.quarantine, partition, generation=job.generation, attempt=job.attempt)
     try:
         gathered, written, memory = _taken_in(job, folder, refused, progress, normaliser_of)
         record = _commit(job, gathered, written)
@@ -118,7 +119,7 @@ def _commit(job: Job, gathered: Gathered, written: Written) -> PartitionRecord:
     rows = replace(
         written.tally, source=gathered.living + _refused_before(gathered, written), quarantined=gathered.refused.count
     )
-    _check_limits(job, rows, written.lived)
+    _check_limits(job, rows, gathered.refused, written.lived)
     record = _record(job, gathered, written, rows)
     files = (*written.files, job.lake.table.write_record(record))
     fields = record.present
@@ -136,9 +137,9 @@ def _refused_before(gathered: Gathered, written: Written) -> int:
     return gathered.refused.count - written.tally.quarantined
 
 
-def _check_limits(job: Job, rows: Tally, lived: int) -> None:
+def _check_limits(job: Job, rows: Tally, refused: RefusedRows, lived: int) -> None:
     attempted = f"Writing {job.lake.source}/profiles of {job.partition}"
-    check_quarantined(attempted, job.declaration, refused=rows.quarantined, given=rows.source)
+    check_quarantined(attempted, job.declaration, refused=refused, given=rows.source)
     gone = rows.deleted + rows.held
     if job.is_snapshot and gone > job.declaration.max_deleted * lived:
         raise SourceShrunk(

@@ -1,25 +1,33 @@
-"""The quarantine file of one partition, written as rows are refused and whole before its partition is committed."""
+"""The quarantine file of one partition, written as rows are refused and whole before its partition is committed.
+
+`<partition>-g<generation>-<attempt>.parquet` has the refused rows of a partition in the lake,
+`<partition>-failed.parquet` those for which it was not taken in.
+"""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
 import pyarrow.parquet as pq
 
 from ctexport_dagster.core.profile import KEY_COLUMNS
-from ctexport_dagster.core.quarantine import QUARANTINE_SCHEMA, Reason
+from ctexport_dagster.core.quarantine import QUARANTINE_SCHEMA, Reason, RefusedCount
 from ctexport_dagster.core.schema import Field
 from ctexport_dagster.core.source import RowsWithoutId
 from ctexport_dagster.lake.files import make_durable
 from ctexport_dagster.lake.leftovers import drop
 from ctexport_dagster.lake.places import Places
 
+_FAILED = "-failed.parquet"
+
 
 class RefusedRows:
     """Takes quarantine frames in the source's order; `publish` gives them their name, `discard` takes all back."""
 
-    def __init__(self, folder: Path, name: str) -> None:
-        self._part, self._path = folder / f".{name}.part", folder / name
+    def __init__(self, folder: Path, partition: str, *, generation: int, attempt: str) -> None:
+        name = f"{partition}-g{generation}-{attempt}.parquet"
+        self._part, self._path, self._failed = folder / f".{name}.part", folder / name, _failed(folder, partition)
         self._writer: pq.ParquetWriter | None = None
         self.count = 0
         self.identified = 0
@@ -46,12 +54,18 @@ class RefusedRows:
 
     def publish(self) -> str | None:
         """The file's name; None where no row was refused."""
-        if self._writer is None:
-            return None
+        return self._closed_as(self._path).name if self._writer else None
+
+    def keep(self) -> Path:
+        """The file with the rows for which the partition fails; `discard` leaves it, the next ingest replaces it."""
+        return self._closed_as(self._failed)
+
+    def _closed_as(self, path: Path) -> Path:
+        assert self._writer is not None
         self._writer.close()
-        self._part.replace(self._path)
-        make_durable(self._path)
-        return self._path.name
+        self._part.replace(path)
+        make_durable(path)
+        return path
 
     def discard(self) -> None:
         """Takes everything back; rows may be added anew."""
@@ -64,7 +78,32 @@ class RefusedRows:
 
 def drop_older(folder: Path, partition: str, kept: str | None) -> None:
     """Deletes the quarantine files of a partition but the one that its record names now."""
-    drop(path for path in folder.glob(f"{partition}-g*.parquet") if path.name != kept)
+    files = (*folder.glob(f"{partition}-g*.parquet"), *folder.glob(_failed(folder, partition).name))
+    drop(path for path in files if path.name != kept)
+
+
+def refused_counts(path: Path) -> list[RefusedCount]:
+    """What a quarantine file holds, by reason and field, most rows first; nothing where somebody deleted it."""
+    counts: dict[tuple[str, str | None], RefusedCount] = {}
+    if not path.exists():
+        return []
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(columns=["reason", "field", "place"]):
+            rows = pl.DataFrame(batch)
+            found = rows.group_by("reason", "field", maintain_order=True).agg(pl.len(), pl.col("place").first())
+            for reason, name, count, place in found.iter_rows():
+                before = counts.get((reason, name), RefusedCount(reason, name, 0, place))
+                counts[reason, name] = replace(before, rows=before.rows + count)
+    return sorted(counts.values(), key=lambda count: -count.rows)
+
+
+def failed_files(folder: Path) -> list[tuple[str, Path]]:
+    """The partitions that failed for their refused rows and weren't taken in since, with the files that keep them."""
+    return [(path.name.removesuffix(_FAILED), path) for path in sorted(folder.glob(f"*{_FAILED}"))]
+
+
+def _failed(folder: Path, partition: str) -> Path:
+    return folder / f"{partition}{_FAILED}"
 
 
 def duplicates(rows: pl.DataFrame, fields: Sequence[Field], places: Places) -> pl.DataFrame:

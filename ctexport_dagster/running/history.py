@@ -1,11 +1,12 @@
 """Reads what was attempted for an export from Dagster's own runs: the one truth about them."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import dagster as dg
 
-from ctexport_dagster.assets.attempts import WHOSE, attempt_tag, ingest_tag, tags_of_assets
+from ctexport_dagster.assets.attempts import WHOSE, attempt_tag, ingest_tag, needed_by_tag, tags_of_assets
 from ctexport_dagster.core.history import Attempt, AttemptState, Whose
 from ctexport_dagster.core.interval import Cadence, Interval
 from ctexport_dagster.partitions import dagster_key, window_of_key
@@ -56,6 +57,18 @@ def ingests_at(
     One that was to deliver an export too may have failed later than that.
     """
     return _attempts(instance, ingest_tag(source), cadence, since=since, window=window)
+
+
+def without_source(
+    instance: dg.DagsterInstance, export: str, cadence: Cadence, windows: Iterable[Interval]
+) -> list[Attempt]:
+    """The failed attempts at these windows that ended at the source, before a run of the export began; oldest first."""
+    tag, keys = needed_by_tag(export), {dagster_key(cadence, window): cadence.key_of(window) for window in windows}
+    if not keys:
+        return []
+    filters = dg.RunsFilter(tags={tag: list(keys)}, statuses=[dg.DagsterRunStatus.FAILURE])
+    records = instance.get_run_records(filters, ascending=True)
+    return [_as_told(record, keys[record.dagster_run.tags[tag]]) for record in records]
 
 
 @dataclass(frozen=True)
@@ -129,6 +142,12 @@ def _attempt(record: dg.RunRecord, cadence: Cadence) -> Attempt | None:
         partition = cadence.key_of(window)
     except (KeyError, ValueError, dg.DagsterInvariantViolationError):
         return None
+    return _as_told(record, partition)
+
+
+def _as_told(record: dg.RunRecord, partition: str) -> Attempt:
+    """What a run says of itself, as an attempt at a partition."""
+    run = record.dagster_run
     state = _STATES[run.status]
     return Attempt(
         run_id=run.run_id,

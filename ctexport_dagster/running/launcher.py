@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import dagster as dg
 
-from ctexport_dagster.assets.attempts import tags_of_assets
+from ctexport_dagster.assets.attempts import needed_by_tag, tags_of_assets
 from ctexport_dagster.core.errors import ConfigurationError, ExportError
 from ctexport_dagster.core.interval import Interval
 from ctexport_dagster.line import Line
@@ -49,17 +49,19 @@ class Launcher:
         tiles = list(line.source.cadence.windows(until=window.end))
         unready = set(line.unready(tiles))
         wanted = [tile for tile in tiles if tile in unready or window.covers(tile)]
-        return [self._ingest(line, tile) for tile in wanted] + self._mend(line, tiles)
+        return [self._ingest(line, tile, window) for tile in wanted] + self._mend(line, tiles, window)
 
-    def _mend(self, line: Line, tiles: Sequence[Interval]) -> list[str]:
+    def _mend(self, line: Line, tiles: Sequence[Interval], window: Interval) -> list[str]:
         """Writes stale partitions anew, oldest first: each may make the next one stale."""
         mended: list[str] = []
         while stale := line.unready(tiles):
-            mended.append(self._ingest(line, stale[0]))
+            mended.append(self._ingest(line, stale[0], window))
         return mended
 
-    def _ingest(self, line: Line, tile: Interval) -> str:
-        self._materialize(source_keys(line), dagster_key(line.source.cadence, tile), {})
+    def _ingest(self, line: Line, tile: Interval, window: Interval) -> str:
+        """Without the tag, an export whose source fails would look as if nobody had ever run it."""
+        needed_by = {needed_by_tag(line.name): dagster_key(line.cadence, window)}
+        self._materialize(source_keys(line), dagster_key(line.source.cadence, tile), {}, needed_by)
         return line.source.cadence.key_of(tile)
 
     def export(self, line: Line, window: Interval, *, wants_full: bool = False) -> None:
@@ -73,13 +75,19 @@ class Launcher:
         config = {"ops": {_op(keys[0]): {"config": {"full": True}}}} if wants_full else {}
         self._materialize(keys, dagster_key(line.cadence, window), config)
 
-    def _materialize(self, keys: Sequence[dg.AssetKey], partition: str, config: Mapping[str, object]) -> None:
+    def _materialize(
+        self,
+        keys: Sequence[dg.AssetKey],
+        partition: str,
+        config: Mapping[str, object],
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
         job = self.definitions.resolve_implicit_global_asset_job_def()
         result = job.execute_in_process(
             asset_selection=list(keys),
             partition_key=partition,
             instance=self.instance,
-            tags=tags_of_assets(keys),
+            tags={**tags_of_assets(keys), **(tags or {})},
             run_config={**QUIET, **config},
             raise_on_error=False,
         )

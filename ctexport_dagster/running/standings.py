@@ -8,7 +8,7 @@ import dagster as dg
 from ctexport_dagster.core.history import Attempt
 from ctexport_dagster.core.status import Standing, standing
 from ctexport_dagster.line import Line
-from ctexport_dagster.running.history import attempts_at, open_work
+from ctexport_dagster.running.history import attempts_at, open_work, without_source
 from ctexport_dagster.running.switch import Switch, switches
 
 
@@ -38,4 +38,8 @@ def standing_of(
 
 
 def _attempts(instance: dg.DagsterInstance, line: Line, now: datetime) -> list[Attempt]:
-    return attempts_at(instance, line.name, line.cadence) if line.undelivered(now) else []
+    undelivered = line.undelivered(now)
+    if not undelivered:
+        return []
+    of_source = without_source(instance, line.name, line.cadence, undelivered)
+    return [*attempts_at(instance, line.name, line.cadence), *of_source]

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from ctexport_dagster.core.datasets.age import age_column, ageless_warnings, is_too_old, oldest_exported
+from ctexport_dagster.core.datasets.age import age_column, ageless_warnings, is_too_old, oldest_exported, why_ageless
 from ctexport_dagster.core.datasets.chunking import write_dataset_chunks
 from ctexport_dagster.core.datasets.schema_text import schema_text
 from ctexport_dagster.core.datasets.staged import ChosenRows, DatasetChunks
@@ -64,12 +64,13 @@ def choose(line: DatasetLine, partition: str, dataset: str, *, wants_full: bool 
     """
     mode = line.mode(partition, dataset, wants_full=wants_full)
     selection, view = line.selection(partition, dataset, mode), line.dataset_lake(dataset).view()
+    view.check_held(selection.partitions, line.declared(dataset).holds)
     records = tuple(view.record(key) for key in selection.window)
     schema = view.schema_of(selection.partitions)
     oldest = oldest_exported(line.export, line.window(partition).end)
-    age = age_column(line.declared(dataset), schema)
-    if oldest and age is None and isinstance(line.export.max_age_days, int):
-        raise _ageless(line, dataset)
+    age, why = age_column(line.declared(dataset), schema), why_ageless(line.declared(dataset), schema)
+    if oldest and why and isinstance(line.export.max_age_days, int):
+        raise _ageless(line, dataset, why)
     return Choice(
         dataset=dataset,
         mode=mode,
@@ -80,7 +81,7 @@ def choose(line: DatasetLine, partition: str, dataset: str, *, wants_full: bool 
         age=age,
         oldest=oldest,
         zone=line.source.cadence.zone,
-        warnings=(*ageless_warnings(line.export, [] if age else [dataset]), *line.export.format.warnings),
+        warnings=(*ageless_warnings(line.export, {dataset: why} if why else {}), *line.export.format.warnings),
     )
 
 
@@ -179,9 +180,6 @@ def _version(view: DatasetView, partitions: Sequence[str]) -> int:
     return sum(view.record(partition).generation for partition in partitions)
 
 
-def _ageless(line: DatasetLine, dataset: str) -> ConfigurationError:
-    declared = line.declared(dataset)
-    column = declared.timestamp or declared.cursor
-    what = f"{column} holds no instants" if column else "no column is declared as its timestamp"
-    message = f"rows of {dataset} are to be left out by age, and {what}; declare `timestamp:` in the source"
+def _ageless(line: DatasetLine, dataset: str, why: str) -> ConfigurationError:
+    message = f"rows of {dataset} are to be left out by age, and {why} in the source"
     return ConfigurationError([Mistake(f"assets/{line.name}.yaml", 0, "max_age_days", message)])

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 from typing import Literal
 
 import polars as pl
@@ -23,6 +22,7 @@ from ctexport_dagster.core.versions import Versions, mode_of
 from ctexport_dagster.lake import LakeView
 from ctexport_dagster.line import ProfileLine
 from ctexport_dagster.stages.identity import locked_schema
+from ctexport_dagster.stages.sampling import RefusedSample, until_rows
 
 PREVIEW_RUN = "preview"
 Origin = Literal["lake", "source"]
@@ -70,7 +70,7 @@ def preview_partition(line: ProfileLine, source: Source, partition: str, *, rows
         plan=plan,
         keys=keys,
         manifest_key=naming.manifest_key(keys, names, 1),
-        warnings=(*plan.warnings, *naming.warnings),
+        warnings=(*plan.warnings, *naming.warnings, *sample.warnings),
         origin=sample.origin,
         rows=_head(frames, rows, plan),
     )
@@ -83,6 +83,7 @@ class Sample:
     origin: Origin
     schema: SourceSchema
     frames: Iterator[pl.DataFrame]
+    warnings: tuple[str, ...] = ()
 
 
 def sample_of(line: ProfileLine, source: Source, partition: str, mode: Mode) -> Sample:
@@ -117,13 +118,14 @@ def _lake_frames(
 
 
 def _from_source(line: ProfileLine, source: Source, partition: str) -> Sample:
-    """The first batch of the source's own rows: what is new or changed in them isn't known without the lake."""
+    """The first of the source's own rows: what is new or changed in them isn't known without the lake."""
     last = line.source_partitions(line.window(partition))[-1]
     given = source.profiles(last, line.source.cadence.window_of(last))
-    normaliser = Normaliser(line.source, SourceSchema())
-    frames = [normaliser.normalise(batch).frame for batch in islice(given.batches(), 1)]
+    normaliser, refused = Normaliser(line.source, SourceSchema()), RefusedSample()
+    batches = (normaliser.normalise(batch) for batch in given.batches())
+    frames = list(until_rows(refused.kept(batch.frame, batch.quarantined) for batch in batches))
     schema = SourceSchema().evolved(normaliser.present)
-    return Sample("source", schema, iter(frames))
+    return Sample("source", schema, iter(frames[-1:]), refused.warnings)
 
 
 def _locked(line: ProfileLine, versions: Versions, sample: Sample) -> SourceSchema | None:

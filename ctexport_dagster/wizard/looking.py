@@ -20,6 +20,7 @@ from ctexport_dagster.core.source import SourceDeclaration
 from ctexport_dagster.core.surroundings import Surroundings
 from ctexport_dagster.line import Line
 from ctexport_dagster.stages.preview import Origin, sample_of
+from ctexport_dagster.stages.sampling import until_rows
 from ctexport_dagster.state import StateFolders
 
 _TRIED_WINDOWS = 62
@@ -45,6 +46,8 @@ class Seen:
     origin: Origin
     schema: SourceSchema
     rows: pl.DataFrame
+    warnings: tuple[str, ...] = ()
+    """What of the rows that were read a run would refuse."""
 
     @property
     def properties(self) -> tuple[Field, ...]:
@@ -57,6 +60,8 @@ class Seen:
             ConfigurationError: the source has none of the export's identifiers.
         """
         plan = plan_columns(export, self.schema)
+        if self.rows.is_empty():
+            return plan, pl.DataFrame(schema=plan.frame_schema)
         return plan, resolve(self.rows.head(rows), export, plan, self.schema)
 
 
@@ -76,8 +81,8 @@ def look(export: Export, source: SourceDeclaration, surroundings: Surroundings, 
         except SourceMissing as problem:
             missing = missing or problem
             continue
-        frames = [frame.head(_KEPT_ROWS) for frame in islice(sample.frames, 1)]
-        return Seen(partition, sample.origin, sample.schema, frames[0] if frames else pl.DataFrame())
+        frames = [frame.head(_KEPT_ROWS) for frame in until_rows(sample.frames)]
+        return Seen(partition, sample.origin, sample.schema, frames[-1] if frames else pl.DataFrame(), sample.warnings)
     raise missing or ExportError("Reading the source", "it has no partition", "Mend its start and end.")
 
 

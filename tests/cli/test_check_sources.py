@@ -79,3 +79,44 @@ def test_a_folder_of_files_that_isnt_there_is_told(tmp_path: Path) -> None:
     content = "type: files\nprofiles: data/{{Partition}}.csv\nstart: 2026-11-18\n"
     (problem,) = check(tmp_path, content)["problems"]
     assert "data is no folder" in problem
+
+
+def told_on_stderr(home: Path, content: str) -> list[str]:
+    check(home, content)
+    return CliRunner().invoke(app, ["check", "crm"], env={"CTEXPORT_HOME": str(home)}).stderr.splitlines()
+
+
+def mistakes(home: Path, content: str) -> list[str]:
+    """What is wrong with a source that doesn't load."""
+    (home / "resources").mkdir(), (home / "assets").mkdir()
+    (home / "resources/crm.yaml").write_text(content)
+    told = CliRunner().invoke(app, ["check", "--json"], env={"CTEXPORT_HOME": str(home)})
+    return [f"{one['line']}: {one['field']}: {one['message']}" for one in json.loads(told.stdout)["mistakes"]]
+
+
+def test_a_problem_stands_behind_its_file_and_field(tmp_path: Path) -> None:
+    (line,) = told_on_stderr(tmp_path, "type: files\nprofiles: lost/{{Partition}}.csv\nstart: 2026-11-18\n")
+    assert line == (
+        f"resources/crm.yaml: profiles: {tmp_path}/lost is no folder that can be read; make it, or mend the path"
+    )
+
+
+def test_a_misspelt_key_of_a_dataset_has_a_suggestion(tmp_path: Path) -> None:
+    source = "type: files\nstart: 2026-11-18\ndatasets:\n  orders: {path: a/*.ndjson, curser: id}\n"
+    assert mistakes(tmp_path, source) == ["4: datasets.orders.curser: unknown key; did you mean cursor?"]
+
+
+def test_whoever_names_a_files_format_as_the_type_is_told_the_type(tmp_path: Path) -> None:
+    (mistake,) = mistakes(tmp_path, "type: csv\nstart: 2026-11-18\n")
+    assert mistake.endswith("; a source of csv files is of type files")
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("type: demo\nstart: 2026-11-18\n", "profiles (snapshot) and events and 2 datasets, every 24h from"),
+        ("type: files\nevents: '{{Partition}}.ndjson'\nstart: 2026-11-18\n", "events, every 24h from"),
+    ],
+)
+def test_a_source_is_said_to_give_what_it_gives(tmp_path: Path, content: str, expected: str) -> None:
+    assert check(tmp_path, content)["summary"].startswith(expected)

@@ -63,6 +63,18 @@ def test_check_lists_everything_that_is_right(home: Path) -> None:
     assert (code, output.splitlines()[-1]) == (0, f"14 declared files are right, in {home}")
 
 
+def test_check_tells_of_a_file_in_a_folder_that_is_not_read(tmp_path: Path) -> None:
+    for folder in ("assets/team", "resources"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "resources/demo.yaml").write_text(SOURCE)
+    (tmp_path / "resources/disk.yaml").write_text("type: local\nfolder: exports\n")
+    for name in ("daily", "team/weekly"):
+        (tmp_path / f"assets/{name}.yaml").write_text(EXPORT.format(number=0, format="csv"))
+    code, output = run(tmp_path, "check")
+    assert (code, "warning: assets/team/weekly.yaml isn't read: exports are declared in assets/" in output) == (0, True)
+    assert document(tmp_path, "check")["unread"] == ["assets/team/weekly.yaml"]
+
+
 def test_check_of_names_lists_these_alone(home: Path) -> None:
     assert [one["name"] for one in document(home, "check", "demo", "e01")["declared"]] == ["e01", "demo"]
 

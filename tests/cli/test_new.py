@@ -354,3 +354,16 @@ def test_the_command_of_the_guide_works_as_it_stands(place: Place) -> None:
     code, output = place.new(*shlex.split(command.replace("\\\n", " ")))
     assert (code, "can't be read" in output) == (0, False)
     assert place.check() == 0
+
+
+@pytest.mark.parametrize("rows", ["user_id,plan\nzanzibar,gold\n", "user_id,plan\n", ""])
+@pytest.mark.parametrize("kind", ["csv", "ndjson"])
+def test_a_source_whose_first_rows_are_none_is_declared_all_the_same(tmp_path: Path, kind: str, rows: str) -> None:
+    (tmp_path / "data" / DAY).mkdir(parents=True)
+    text = rows if kind == "csv" else "".join('{"user_id":"zanzibar"}\n' for _ in rows.splitlines()[1:])
+    (tmp_path / "data" / DAY / f"part.{kind}").write_text(text)
+    place = Place(tmp_path)
+    source = ("--source", "crm", "--source-files", f"data/{{{{Partition}}}}/*.{kind}")
+    code, output = place.new("first", *source, "--source-column", "clevertapId=user_id", *LOCAL, *SHORT)
+    assert code == 0, output
+    assert ("z***" in output, "no sample rows" in output) == (("zanzibar" in rows), ("zanzibar" not in rows))

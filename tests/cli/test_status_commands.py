@@ -131,3 +131,12 @@ def test_preview_shows_what_was_edited_and_that_the_next_partition_is_full(tmp_p
     assert "identity, columns or format were edited: this partition begins the new version, full" in said.splitlines()
     assert home("run", "daily")[0] == 0
     assert home.json("preview", "daily")["edits"] == []
+
+
+@pytest.mark.req("P34", "S8")
+def test_an_export_can_be_stopped_whatever_mistakes_the_home_holds(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    home.declare("broken", "kind: nonsense\n")
+    assert home("list")[0] != 0
+    assert home.json("stop", "daily")["is_on"] is False
+    assert home("stop", "dayly")[0] == 2

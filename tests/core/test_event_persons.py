@@ -101,7 +101,7 @@ def test_a_source_without_profiles_tells_identities_by_its_events_alone() -> Non
     own = json.dumps({"Email": "own@example.com", "MSG-push": True, "subscriptionGroups": {"news": "Subscribed"}})
     told = resolved(events(event("b", identity=["i"], profile=own)), None, declared)
     assert told.select("identity", "MSG-push", "subscriptionGroups").rows() == [
-        (["i", "own@example.com"], "true", '{"news":"Subscribed"}')
+        (["i", "own@example.com"], True, '{"news":"Subscribed"}')
     ]
 
 
@@ -112,6 +112,40 @@ def test_preferences_are_the_profiles_state_and_keep_its_type() -> None:
     own = json.dumps({"MSG-push": False})
     told = resolved(events(event("a", profile=own), event("b", profile=own), event("c")), known, declared)
     assert told["MSG-push"].to_list() == [True, False, None]
+
+
+@pytest.mark.req("P31")
+def test_a_preference_that_no_profile_has_had_is_a_flag() -> None:
+    declared = export(columns={"communication": ["MSG-sms"]})
+    maps = [json.dumps({"MSG-sms": value}) for value in (True, "false", "perhaps")]
+    own = events(event("a"), *(event(name, profile=told) for name, told in zip("bcd", maps, strict=True)))
+    assert resolved(own, profiles(profile("a")), declared)["MSG-sms"].to_list() == [None, True, False, None]
+
+
+@pytest.mark.req("P13")
+@pytest.mark.parametrize(("values", "expected"), [("single", "a@x"), ("all", ["a@x", "b@x", "7"])])
+def test_of_an_identifier_in_a_list_single_takes_the_first_and_all_take_each(values: str, expected: object) -> None:
+    own = json.dumps({"email": [None, " ", "a@x", "b@x", {"no": "id"}], "phone": 7})
+    declared = export(identity={"order": ["Email", "Phone"], "values": values})
+    assert resolved(events(event("b", profile=own)), None, declared)["identity"].to_list() == [expected]
+
+
+def test_a_whole_float_identifies_as_its_digits() -> None:
+    own = events(event("b", profile='{"phone":9.19812345678e11}'))
+    assert resolved(own, None, export(identity={"order": ["Phone"]}))["identity"].to_list() == ["919812345678"]
+
+
+def test_an_object_identifies_nobody() -> None:
+    own = json.dumps({"email": {"a": "x"}, "Email": "a@x"})
+    assert (
+        resolved(events(event("b", profile=own)), None, export(identity={"order": ["Email"]}))["identity"][0] == "a@x"
+    )
+
+
+@pytest.mark.parametrize("name", ['crm"id', "crm\\id", "crm\nid", "class"])
+def test_an_identifier_may_have_any_name(name: str) -> None:
+    own = events(event("b", profile=json.dumps({name: "x"})))
+    assert resolved(own, None, export(identity={"order": [name]}))["identity"].to_list() == ["x"]
 
 
 def test_an_event_is_filed_under_its_own_day_in_the_exports_zone() -> None:

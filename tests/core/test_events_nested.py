@@ -8,10 +8,11 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 import pyarrow as pa
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ctexport_dagster.core.events.normalise_nested import object_texts
+from ctexport_dagster.core.events.normalise_nested import nested_tokens, object_texts
 from ctexport_dagster.core.events.normalise_objects import read_objects
 from ctexport_dagster.core.quarantine import Reason
 
@@ -30,6 +31,43 @@ def test_a_struct_is_an_object_of_its_fields_that_have_a_value() -> None:
 def test_a_map_is_an_object_of_its_entries_in_their_order() -> None:
     array = pa.array([[("b", 1.5), ("a", None)], None, []], pa.map_(pa.string(), pa.float64()))
     assert texts(pl.Series(array)) == ['{"b":1.5,"a":null}', None, "{}"]
+
+
+MAP = pa.map_(pa.string(), pa.int64())
+
+
+@pytest.mark.req("P31")
+@pytest.mark.parametrize(
+    ("type_", "value", "expected"),
+    [
+        (pa.map_(pa.string(), MAP), [("o", [("a", 1)])], '{"o":{"a":1}}'),
+        (pa.map_(pa.string(), pa.list_(MAP)), [("o", [[("a", 1)], []])], '{"o":[{"a":1},{}]}'),
+        (
+            pa.map_(pa.string(), pa.struct([("member0", pa.list_(MAP))])),
+            [("o", {"member0": [[("a", 1)]]})],
+            '{"o":[{"a":1}]}',
+        ),
+        (pa.struct([("o", pa.list_(MAP))]), {"o": [[("a", 1)]]}, '{"o":[{"a":1}]}'),
+        (
+            pa.map_(pa.string(), pa.list_(pa.struct([("key", pa.int8()), ("value", pa.int8())]))),
+            [("o", [{"key": 1, "value": 2}])],
+            '{"o":[{"key":1,"value":2}]}',
+        ),
+    ],
+)
+def test_maps_within_are_objects_and_lists_stay_lists(type_: pa.DataType, value: object, expected: str) -> None:
+    assert texts(pl.Series(pa.array([value, None], type_))) == [expected, None]
+
+
+def test_both_entries_of_a_key_that_stands_twice_are_kept_to_be_refused() -> None:
+    twice = pl.Series(pa.array([[("o", [("a", 1), ("a", 2)])]], pa.map_(pa.string(), MAP)))
+    assert texts(twice) == ['{"o":{"a":1,"a":2}}']
+
+
+def test_values_of_any_type_are_json() -> None:
+    lists = pl.Series(pa.array([[[("a", 1)]], None], pa.list_(MAP)))
+    assert nested_tokens(lists, UTC_ZONE).to_list() == ['[{"a":1}]', None]
+    assert nested_tokens(pl.Series([2**64 - 1], dtype=pl.UInt64), UTC_ZONE).to_list() == ["18446744073709551615"]
 
 
 def test_a_list_of_keys_and_values_is_an_object() -> None:

@@ -155,3 +155,8 @@ def test_text_may_come_as_bytes_or_categories() -> None:
     declaration = FilesSource(name="app", events="{{Partition}}", start=date(2026, 11, 1))
     found = EventNormaliser(declaration).normalise(RawEvents(frame)).frame
     assert found.select("eventName", "eventProps").row(0) == ("Viewed", '{"a":1}')
+
+
+def test_a_list_that_is_text_gives_the_same_identities_as_a_list() -> None:
+    maps = ['{"identity":"[\\"u1\\", \\"u2\\"]"}', '{"identity":["u1","u2"]}', '{"identity":"[\\"broken"}']
+    assert values("identity", *({"profile": told} for told in maps)) == [["u1", "u2"], ["u1", "u2"], ['["broken']]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ctexport_dagster.core.events.normalise_objects import flaw_of, read_objects
+from ctexport_dagster.core.events.normalise_objects import flaw_of, joined_maps, read_objects
 from ctexport_dagster.core.quarantine import Reason
 
 
@@ -106,3 +106,32 @@ def test_a_key_given_twice_is_found_wherever_it_stands(value: dict[str, object],
     pairs.insert(data.draw(st.integers(0, len(pairs))), twin)
     assert flaw_of("{" + ",".join(pairs) + "}") == Reason.DUPLICATE_KEY
     assert refusal_of("{" + ",".join(pairs) + "}") == Reason.DUPLICATE_KEY
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        ('{"a":1}', ' { "b" : {} } ', '{"a":1,"b" : {}}'),
+        ("{}", '{"b":2}', '{"b":2}'),
+        ('{"a":1}', "{ }", '{"a":1}'),
+        (None, '{"b":2}', '{"b":2}'),
+        ('{"a":1}', "null", '{"a":1}'),
+        ("", None, None),
+    ],
+)
+def test_two_maps_become_one_with_the_entries_of_both(first: str | None, second: str | None, expected: str) -> None:
+    joined = joined_maps(pl.Series([first], dtype=pl.String), pl.Series([second], dtype=pl.String))
+    assert joined.to_list() == [expected]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "reason"),
+    [
+        ('{"a":1}', '{"a":1}', Reason.DUPLICATE_KEY),
+        ("[1]", '{"a":1}', Reason.UNREADABLE),
+        ('{"a":[', "]}", Reason.UNREADABLE),
+    ],
+)
+def test_two_maps_that_cant_be_one_are_refused(first: str, second: str, reason: Reason) -> None:
+    [refusal] = read_objects(joined_maps(pl.Series([first]), pl.Series([second]))).refusals
+    assert refusal.reason == reason

@@ -1,6 +1,7 @@
 """When an event happened, in each of the spellings that sources use."""
 
 from datetime import UTC, date, datetime
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from ctexport_dagster.core.events.normalise_times import event_instants
 
 BERLIN = ZoneInfo("Europe/Berlin")
+UTC_ZONE = ZoneInfo("UTC")
 INSTANT = datetime(2017, 11, 9, 0, 0, 15, tzinfo=UTC)
 
 
@@ -63,6 +65,27 @@ def test_a_reading_that_a_clock_change_skips_moves_forward() -> None:
 @pytest.mark.parametrize("value", ["yesterday", "20171309000015", "20170230000000", "1e9", True, 0.5e300])
 def test_what_is_no_instant_is_null(value: object) -> None:
     assert instant(value) is None
+
+
+@pytest.mark.parametrize(
+    "value", ["00000101000000", "0000-01-01T00:00:00Z", "9999-12-30T00:00:00Z", "0999-12-31T00:00:00Z", "1000-01-01"]
+)
+def test_what_some_zone_has_in_a_year_without_four_digits_is_null(value: str) -> None:
+    assert instant(value) is None
+
+
+@pytest.mark.parametrize("value", ["1000-01-02T00:00:00Z", "9999-12-29T23:59:59.999999Z"])
+@pytest.mark.parametrize("zone", ["Asia/Kolkata", "America/New_York", "Pacific/Kiritimati"])
+def test_the_first_and_the_last_instant_have_a_day_in_every_zone(value: str, zone: str) -> None:
+    assert instant(value) == datetime.fromisoformat(value)
+    assert len(event_instants(pl.Series([value]), UTC_ZONE).dt.convert_time_zone(zone).dt.strftime("%Y")[0]) == 4
+
+
+@pytest.mark.parametrize("unit", ["ms", "us"])
+@pytest.mark.parametrize("zone", [None, "UTC"])
+def test_timestamps_beyond_are_null_however_far(unit: Literal["ms", "us"], zone: str | None) -> None:
+    far = pl.Series([-(2**62), -(10**17), 10**18, 2**62], dtype=pl.Int64).cast(pl.Datetime(unit, zone))
+    assert event_instants(far, BERLIN).to_list() == [None] * 4
 
 
 def test_spellings_may_change_from_row_to_row() -> None:

@@ -1,6 +1,7 @@
 """Masks: they keep a value's shape, and never the value."""
 
 from datetime import UTC, date, datetime
+from decimal import Decimal
 
 import pytest
 from hypothesis import given
@@ -71,3 +72,7 @@ def test_a_cells_mask_goes_by_its_column_and_type(cell: OutputColumn, value: Val
 @given(st.text(min_size=3))
 def test_no_text_of_three_characters_or_more_survives_its_mask(text: str):
     assert text.strip("* ") == "" or text not in mask_text(text)
+
+
+def test_a_decimal_keeps_its_places():
+    assert (mask_number(Decimal("1.50")), mask_number(Decimal("12345.60"))) == ("1.50", "1****.**")

@@ -47,7 +47,18 @@ def test_a_full_partition_of_a_like_size_shares_the_scale():
 
 def test_the_caption_tells_the_counts_by_kind():
     caption = bar_chart([Bar("2026-10-31", 100_000, is_full=True), *changes(50, 1200)]).splitlines()[-1]
-    assert caption == "changes (blue): 50 to 1,200 rows · everybody (grey): 100,000 rows"
+    assert caption == "increments (blue): 50 to 1,200 rows · everything (grey): 100,000 rows"
+
+
+def test_bars_of_one_kind_are_counted_without_a_word_for_it():
+    assert bar_chart(changes(50, 1200)).splitlines()[-1] == "50 to 1,200 rows a partition"
+
+
+def test_the_last_of_two_bars_stands_where_its_label_begins():
+    chart = drawn(changes(50, 100))
+    (path,) = chart.iter(f"{SVG}path")
+    last = int(re.findall(r"M(\d+)", path.get("d") or "")[-1])
+    assert int(chart.get("width") or 0) // 2 <= last < int(chart.get("width") or 0) // 2 + 10
 
 
 def test_the_last_thirty_bars_are_shown_between_the_first_and_the_last_key():

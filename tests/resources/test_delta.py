@@ -175,9 +175,19 @@ def test_a_vacuumed_version_is_missing_and_says_what_happened(table: Path) -> No
     at(table, "2026-11-20T10:00")
     DeltaTable(table).vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False)
     at(table, "2026-11-20T10:01")
-    given = opened(table.parent, profiles="t").profiles(FIRST, window(FIRST))
-    with pytest.raises(SourceMissing, match="vacuumed"):
-        list(given.batches())
+    source = opened(
+        table.parent, profiles="t", events="t", datasets={"rows": "t", "all": {"table": "t", "holds": "all"}}
+    )
+    span = Span(FIRST, window(FIRST), None)
+    ways = [
+        (source.profiles(FIRST, window(FIRST)), "declare the table as another source"),
+        (source.events(FIRST, window(FIRST)), "run the partitions after it"),
+        (source.dataset("rows", span), "declare the table as another dataset"),
+        (source.dataset("all", span), "run the partitions after it"),
+    ]
+    for taken, way_out in ways:
+        with pytest.raises(SourceMissing, match=f"vacuumed.*{way_out}"):
+            list(taken.batches())
 
 
 def test_a_log_that_no_longer_reaches_back_is_told(table: Path) -> None:

@@ -3,7 +3,7 @@
 import gzip
 import json
 import math
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import polars as pl
@@ -25,6 +25,7 @@ from ctexport_dagster.resources.files.csv import csv_batches
 from ctexport_dagster.resources.files.declaration import FilesSource
 from ctexport_dagster.resources.files.ndjson import NdjsonReader, ndjson_batches, read_fast
 from ctexport_dagster.resources.files.ndjson_exact import read_exactly
+from ctexport_dagster.resources.files.parquet import parquet_tables
 from ctexport_dagster.resources.files.parquet_wide import COLUMNS_AT_ONCE, wide_batches
 
 DAY = "2026-11-01"
@@ -144,7 +145,9 @@ def test_a_path_needs_the_partition_and_no_other_variable(path: str):
 def test_check_tells_a_folder_that_is_not_there(tmp_path: Path):
     place(tmp_path, "x.csv", b"")
     assert declared("data/{{Partition}}.csv").check(tmp_path) == ()
-    assert declared("lost/x-{{Partition}}.csv").check(tmp_path) == (f"{tmp_path}/lost is no folder that can be read",)
+    assert declared("lost/x-{{Partition}}.csv").check(tmp_path) == (
+        f"profiles: {tmp_path}/lost is no folder that can be read; make it, or mend the path",
+    )
 
 
 def test_the_fingerprint_changes_with_content_names_and_reading_alone(tmp_path: Path):
@@ -171,7 +174,7 @@ def test_columns_are_named_as_in_the_model(tmp_path: Path):
     [
         (b"user_id,clevertapId\na,b\n", "'user_id' and 'clevertapId' would both become"),
         (b"id\na\n", "no column 'user_id'"),
-        (b"user_id,x,x\na,b,c\n", "'x' twice"),
+        (b"user_id,x,x\na,b,c\n", "has the same name at the places 2 and 3"),
         (b"user_id,\na,b\n", "name every column"),
         (b'user_id,"x\n', "name every column"),
     ],
@@ -236,6 +239,27 @@ def test_a_wide_and_long_row_group_reads_as_it_stands(tmp_path: Path):
         assert pa.concat_tables(tables).equals(file.read())
 
 
+def test_a_parquet_row_group_of_long_rows_is_read_in_few_at_a_time_whatever_the_others_hold(tmp_path: Path):
+    schema = pa.schema([("clevertapId", pa.string()), ("x", pa.string())])
+    path = tmp_path / f"{DAY}.parquet"
+    with pq.ParquetWriter(path, schema, use_dictionary=False) as writer:
+        short = 100_000
+        writer.write_table(pa.table([[str(row) for row in range(short)], pa.nulls(short, pa.string())], schema=schema))
+        writer.write_table(pa.table([[str(row) for row in range(80)], ["x" * 500_000] * 80], schema=schema))
+    sizes = [table.num_rows for table in parquet_tables(path, lambda kind: kind)]
+    assert sizes[:4] == [25_000] * 4
+    assert max(sizes[4:]) * 500_000 <= 32_000_000
+    assert sum(sizes) == short + 80
+
+
+@pytest.mark.req("P24")
+def test_int96_timestamps_of_any_year_are_what_they_are(tmp_path: Path):
+    years = [datetime(year, 12, 31, 1, 2, 3, 456789, tzinfo=UTC) for year in (1, 1815, 2026, 9999)]
+    table = pa.table({"clevertapId": list("abcd"), "x": pa.array(years, pa.timestamp("us"))})
+    pq.write_table(table, place(tmp_path, f"{DAY}.parquet", b""), use_deprecated_int96_timestamps=True)
+    assert [row["pt_x"] for row in values_of(tmp_path)] == years
+
+
 def test_a_parquet_file_without_rows_still_names_its_columns(tmp_path: Path):
     parquet(tmp_path, ONE.slice(0, 0))
     normaliser = Normaliser(declared(), SourceSchema())
@@ -258,6 +282,18 @@ def test_csv_reads_rfc_4180(tmp_path: Path):
         {"clevertapId": "b", "ps_x": None, "ps_y": ""},
         {"clevertapId": "c", "ps_x": "🚀", "ps_y": "z"},
     ]
+
+
+def test_the_error_for_a_csv_without_a_header_holds_no_value(tmp_path: Path):
+    place(tmp_path, f"{DAY}.csv", b"4711,ada@example.com,4711\n")
+    with pytest.raises(SourceUnreadable, match="the same name at the places 1 and 3") as raised:
+        values_of(tmp_path)
+    assert "4711" not in str(raised.value)
+
+
+def test_csv_rows_of_empty_fields_alone_are_no_profiles(tmp_path: Path):
+    place(tmp_path, f"{DAY}.csv", b"clevertapId,x\na,1\n,\n\n")
+    assert values_of(tmp_path) == [{"clevertapId": "a", "ps_x": "1"}]
 
 
 @pytest.mark.req("B6")
@@ -525,3 +561,19 @@ def test_every_ndjson_row_ends_in_the_frame_or_in_quarantine(
         for c in r.frame.select(pl.col(pl.Float64)).iter_columns()
         for v in c.drop_nulls()
     )
+
+
+def test_a_file_without_the_column_of_the_id_says_what_to_declare(tmp_path: Path) -> None:
+    (tmp_path / f"{DAY}.csv").write_text("user_id,Email\na,b\n")
+    source = FilesSource.model_validate(
+        {
+            "name": "crm",
+            "type": "files",
+            "start": DAY,
+            "profiles": "{{Partition}}.csv",
+            "columns": {"clevertapId": "user_idd"},
+        }
+    )
+    given = source.open(Surroundings(tmp_path)).profiles(DAY, source.cadence.window_of(DAY))
+    with pytest.raises(SourceUnreadable, match=r"did you mean .user_id.*Write `clevertapId: user_id` under `columns:`"):
+        list(given.batches())

@@ -77,6 +77,19 @@ def test_a_cursor_of_another_type_than_the_columns_is_refused_by_each_partition_
     assert (refused(first), refused(second)) == (expected, expected)
 
 
+@pytest.mark.parametrize("kind", ["ndjson", "parquet"])
+def test_a_fraction_among_cursors_that_are_whole_numbers_is_refused_alone(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "a.ndjson").write_text('{"id":1}\n')
+    first = read(tmp_path, declared(), DAYS[0])
+    numbers = pl.DataFrame({"id": [1.0, 2.0, 3.5, 4.0, 2.0**54]})
+    (numbers.write_ndjson if kind == "ndjson" else numbers.write_parquet)(tmp_path / f"b.{kind}")
+    second = read(tmp_path, declared(), DAYS[1], first.upto)
+    third = read(tmp_path, declared(), DAYS[2], second.upto)
+    assert ([repr(one) for one in ids(second)], ids(third)) == (["2", "4"], [])
+    assert [row[:2] for row in refused(third)] == [("contradicts_type", "id")] * 2
+    assert refused(second) == refused(third)
+
+
 def test_a_cursor_of_another_type_that_the_declared_one_reads_is_in_one_partition(tmp_path: Path) -> None:
     source = declared("at", types={"at": "timestamp"})
     lines = ('{"at":"2026-11-01T05:00:00Z"}', '{"at":17}', '{"at":true}', '{"at":"2026-11-02T06:00:00Z"}')
@@ -238,7 +251,7 @@ def test_a_property_of_ndjson_has_one_name_however_it_is_read(tmp_path: Path, na
 def test_a_column_of_csv_may_be_called_anything(tmp_path: Path, name: str) -> None:
     (tmp_path / "a.csv").write_bytes(f'"{name}",a\n1,\n,2\n,\n'.encode() + b"\xff,3\n")
     batches = list(text_batches(tmp_path / "a.csv", "a.csv"))
-    assert pl.concat([batch.frame for batch in batches]).rows() == [("1", None), (None, "2")]
+    assert pl.concat([batch.frame for batch in batches]).rows() == [("1", None), (None, "2"), (None, None)]
     assert [row for batch in batches for row in batch.unreadable["place"]] == ["a.csv:5"]
 
 

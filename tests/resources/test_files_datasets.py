@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import shutil
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -136,13 +137,86 @@ def test_a_file_that_was_only_touched_is_not_new(tmp_path: Path) -> None:
     assert ids(opened(tmp_path, ARRIVING, DAYS[1], first.upto)) == []
 
 
-@pytest.mark.parametrize("rows", [[1, 2], [9]])
+@pytest.mark.parametrize("rows", [[9], [9, 2]])
 def test_a_file_that_changed_since_it_was_read_is_told(tmp_path: Path, rows: list[int]) -> None:
     file = place(tmp_path, "in/a.ndjson", [1])
     first = opened(tmp_path, ARRIVING, DAYS[0])
     place(tmp_path, "in/a.ndjson", rows)
     os.utime(file, (1, 1))
     with pytest.raises(SourceUnreadable, match=r"in/a\.ndjson has changed since it was read.*`cursor`"):
+        opened(tmp_path, ARRIVING, DAYS[1], first.upto)
+    with pytest.raises(SourceUnreadable, match=r"in/a\.ndjson has changed since it was read"):
+        opened(tmp_path, ARRIVING, DAYS[0], None, first.upto)
+
+
+@pytest.mark.req("A3")
+def test_a_file_that_was_read_while_it_was_written_is_told_and_read_as_a_whole_by_its_own_partition(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/a.csv").write_text("id\n1000\n25")
+    source = declared("in/*.csv")
+    first = opened(tmp_path, source, DAYS[0])
+    assert ids(first) == [1000, 25]
+    (tmp_path / "in/a.csv").write_text("id\n1000\n2500\n3\n")
+    (tmp_path / "in/b.csv").write_text("id\n4\n")
+    with pytest.raises(
+        SourceUnreadable, match=r"in/a\.csv has grown since it was read.*partition that read it once more"
+    ):
+        opened(tmp_path, source, DAYS[1], first.upto)
+    again = opened(tmp_path, source, DAYS[0], None, first.upto)
+    second = opened(tmp_path, source, DAYS[1], again.upto)
+    assert (ids(again), ids(second)) == ([1000, 2500, 3], [4])
+    assert first.fingerprint != again.fingerprint
+
+
+@pytest.mark.req("A3")
+def test_a_file_that_got_another_name_is_not_new_and_neither_once_its_old_name_comes_back(tmp_path: Path) -> None:
+    file = place(tmp_path, "in/a.ndjson", [1])
+    first = opened(tmp_path, ARRIVING, DAYS[0])
+    file.rename(tmp_path / "in/moved.ndjson")
+    second = opened(tmp_path, ARRIVING, DAYS[1], first.upto)
+    again = opened(tmp_path, ARRIVING, DAYS[1], first.upto, second.upto)
+    place(tmp_path, "in/a.ndjson", [1])
+    third = opened(tmp_path, ARRIVING, DAYS[2], second.upto, earlier=[first.upto])
+    assert [ids(one) for one in (second, again, third)] == [[], [], []]
+    assert again.upto == second.upto
+
+
+def test_an_empty_file_is_new_once_something_is_written_into_it(tmp_path: Path) -> None:
+    place(tmp_path, "in/a.ndjson", [])
+    place(tmp_path, "in/b.ndjson", [1])
+    first = opened(tmp_path, ARRIVING, DAYS[0])
+    assert ids(first) == [1]
+    place(tmp_path, "in/a.ndjson", [2])
+    again = opened(tmp_path, ARRIVING, DAYS[0], None, first.upto)
+    second = opened(tmp_path, ARRIVING, DAYS[1], first.upto)
+    assert (ids(again), again.fingerprint, ids(second)) == ([1], first.fingerprint, [2])
+
+
+def test_a_new_file_that_says_the_same_as_one_that_is_gone_is_new(tmp_path: Path) -> None:
+    file = place(tmp_path, "in/a.ndjson", [1])
+    os.utime(file, (1, 1))
+    first = opened(tmp_path, ARRIVING, DAYS[0])
+    file.unlink()
+    place(tmp_path, "in/b.ndjson", [1])
+    assert ids(opened(tmp_path, ARRIVING, DAYS[1], first.upto)) == [1]
+
+
+def test_a_copy_beside_the_file_is_new(tmp_path: Path) -> None:
+    file = place(tmp_path, "in/a.ndjson", [1])
+    first = opened(tmp_path, ARRIVING, DAYS[0])
+    shutil.copy2(file, tmp_path / "in/b.ndjson")
+    assert ids(opened(tmp_path, ARRIVING, DAYS[1], first.upto)) == [1]
+
+
+def test_a_file_whose_time_was_set_back_has_changed_all_the_same(tmp_path: Path) -> None:
+    file = place(tmp_path, "in/a.ndjson", [1])
+    told = file.stat()
+    first = opened(tmp_path, ARRIVING, DAYS[0])
+    place(tmp_path, "in/a.ndjson", [9])
+    os.utime(file, ns=(told.st_atime_ns, told.st_mtime_ns))
+    with pytest.raises(SourceUnreadable, match=r"in/a\.ndjson has changed"):
         opened(tmp_path, ARRIVING, DAYS[1], first.upto)
 
 
@@ -354,7 +428,9 @@ def test_a_source_of_tables_alone_has_neither_profiles_nor_events() -> None:
 
 
 def test_the_check_names_the_folder_that_is_not_there(tmp_path: Path) -> None:
-    assert declared("in/{{Partition}}.csv").check(tmp_path) == (f"{tmp_path}/in is no folder that can be read",)
+    assert declared("in/{{Partition}}.csv").check(tmp_path) == (
+        f"datasets.orders.path: {tmp_path}/in is no folder that can be read; make it, or mend the path",
+    )
 
 
 @pytest.mark.parametrize("name", ["a.ndjson", "a.csv", "a.json.gz"])

@@ -76,6 +76,15 @@ def test_every_type_of_parquet_stays_what_it_is(
     assert pl.concat([batch.frame for batch in batches])["v"].to_list() == [value, None]
 
 
+@pytest.mark.req("P24")
+def test_int96_timestamps_are_those_of_any_year_in_microseconds(tmp_path: Path) -> None:
+    years = [INSTANT.replace(tzinfo=None, year=year) for year in (1, 1815, 2026, 9999)]
+    table = pa.table({"v": pa.array(years, pa.timestamp("us"))})
+    pq.write_table(table, tmp_path / "a.parquet", use_deprecated_int96_timestamps=True)
+    (batch,) = typed_parquet_batches(tmp_path / "a.parquet", "a.parquet")
+    assert (batch.frame.schema["v"], batch.frame["v"].to_list()) == (pl.Datetime("us"), years)
+
+
 def test_a_map_of_parquet_stays_a_map(tmp_path: Path) -> None:
     kind = pa.map_(pa.string(), pa.int64())
     (batch,) = of_parquet(tmp_path, pa.table({"v": pa.array([[("a", 1)], None], kind)}))
@@ -135,6 +144,8 @@ def test_a_parquet_file_without_rows_has_its_columns(tmp_path: Path) -> None:
         (["0.10000000000000001"], pl.Float64(), [0.1]),
         (["0.1234567890123456789"], pl.String(), ["0.1234567890123456789"]),
         (["1e400"], pl.String(), ["1e400"]),
+        ([f"-{'9' * 38}", "1"], pl.Int128(), [-(10**38) + 1, 1]),
+        ([f"1{'0' * 38}"], pl.String(), [f"1{'0' * 38}"]),
         (["170141183460469231731687303715884105728"], pl.String(), ["170141183460469231731687303715884105728"]),
         (["true", "null"], pl.Boolean(), [True, None]),
         (["[1,2.5]", "[]"], pl.List(pl.Float64()), [[1.0, 2.5], []]),
@@ -196,6 +207,27 @@ def test_a_line_that_is_no_row_is_refused_alone(tmp_path: Path, line: str, reaso
     assert refused(batches) == [(reason, "a.ndjson:2")]
 
 
+def nested(levels: int) -> str:
+    """A row with an `x` so many levels below it, objects and lists in turn."""
+    value = "1"
+    for level in range(levels - 1, 0, -1):
+        value = f'{{"a":{value}}}' if level % 2 else f"[{value}]"
+    return f'{{"x":{value}}}'
+
+
+@pytest.mark.parametrize("block_bytes", [200, 8_000_000])
+def test_a_row_nested_deeper_than_any_table_needs_is_refused_alone(tmp_path: Path, block_bytes: int) -> None:
+    lines = [nested(32), nested(33), nested(180), nested(5_000), '{"x":null}', *[nested(32)] * 5, nested(33)]
+    batches = of_json(tmp_path, *lines, block_bytes=block_bytes)
+    assert refused(batches) == [("unreadable", f"a.ndjson:{line}") for line in (2, 3, 4, 11)]
+    assert [row["x"] is None for row in rows(batches)] == [False, True, *[False] * 5]
+
+
+def test_brackets_within_texts_are_no_levels(tmp_path: Path) -> None:
+    (batch,) = of_json(tmp_path, json.dumps({"x": "[{" * 50}))
+    assert batch.frame["x"].to_list() == ["[{" * 50]
+
+
 scalars = (
     st.none()
     | st.booleans()
@@ -229,6 +261,20 @@ def test_whatever_the_values_no_row_is_lost_and_no_scalar_changed(
 
 
 # CSV
+
+
+@pytest.mark.req("B1")
+def test_csv_rows_of_empty_fields_alone_are_rows_and_blank_lines_none(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(b'id,v\n\n1,"a\n\nb"\n,\n\r\n,\r\nx,y,z\n,\n\n')
+    (_, batch) = text_batches(tmp_path / "a.csv", "a.csv")
+    assert batch.frame.rows() == [("1", "a\n\nb"), *[(None, None)] * 3]
+    assert batch.numbers is not None
+    assert batch.numbers.to_list() == [3, 6, 8, 10]
+
+
+def test_a_blank_line_is_no_row_of_a_csv_of_one_column(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(b'id\n\n1\n""\n')
+    assert rows(list(text_batches(tmp_path / "a.csv", "a.csv"))) == [{"id": "1"}, {"id": ""}]
 
 
 def test_csv_is_text_and_rows_that_are_not_utf8_are_refused(tmp_path: Path) -> None:

@@ -214,7 +214,9 @@ def test_the_fingerprint_changes_with_the_content_alone(tmp_path: Path) -> None:
 
 def test_the_folders_before_the_first_variable_must_exist(tmp_path: Path) -> None:
     source = declared("data/events/{{Partition}}/*.ndjson")
-    assert source.check(tmp_path) == (f"{tmp_path}/data/events is no folder that can be read",)
+    assert source.check(tmp_path) == (
+        f"events: {tmp_path}/data/events is no folder that can be read; make it, or mend the path",
+    )
     (tmp_path / "data" / "events").mkdir(parents=True)
     assert source.check(tmp_path) == ()
 
@@ -280,7 +282,7 @@ def test_every_good_line_comes_out_equal_and_every_other_one_is_refused_however_
 
 
 def test_numbers_of_lines_are_those_of_the_file(tmp_path: Path) -> None:
-    lines = [b"Header", b"", b'{"ts":1510185615}', b"broken", b'{"ts":"x"}']
+    lines = [b"Header", b"", b'{"ts":1510185615}', b"{broken", b'{"ts":"x"}']
     place(tmp_path, "a.ndjson", b"\n".join(lines))
     _, lost = read(tmp_path, declared())
     assert sorted(str(row[-1]) for row in lost) == [f"{DAY}/a.ndjson:4", f"{DAY}/a.ndjson:5"]

@@ -66,6 +66,44 @@ def normalised(database: Database) -> pl.DataFrame:
     return pl.concat(frames, how="diagonal_relaxed")
 
 
+def refusals(database: Database) -> list[tuple[object, ...]]:
+    normaliser = Normaliser(database.declaration, SourceSchema(()))
+    given = [normaliser.normalise(batch) for batch in batches(database)]
+    return [row for part in given for row in part.quarantined.select("clevertapId", "reason", "field", "value").rows()]
+
+
+def test_a_profile_whose_text_is_no_utf8_is_refused_by_its_id(sqlite_url: str) -> None:
+    execute(sqlite_url, 'CREATE TABLE customers ("clevertapId" text, name text)')
+    execute(sqlite_url, "INSERT INTO customers VALUES ('a', 'Ann'), ('b', CAST(x'42ff' AS text)), ('c', 'Cy')")
+    database = source(sqlite_url)
+    assert refusals(database) == [("b", "invalid_text", "name", "B\\xff")]
+    assert normalised(database)["clevertapId"].to_list() == ["a", "c"]
+
+
+@pytest.fixture
+def until(postgres_url: str) -> Iterator[str]:
+    """Profiles of which one has no end."""
+    execute(postgres_url, 'CREATE TABLE customers ("clevertapId" text, until timestamptz)')
+    execute(postgres_url, "INSERT INTO customers VALUES ('a', '2026-11-18'), ('b', 'infinity'), ('c', '2026-11-18')")
+    yield postgres_url
+    execute(postgres_url, "DROP TABLE customers")
+
+
+def test_a_profile_with_an_infinite_time_is_refused_by_its_id(until: str) -> None:
+    assert refusals(source(until)) == [("b", "contradicts_type", "until", "infinity")]
+
+
+def test_a_profiles_ranges_are_the_databases_own_text(until: str) -> None:
+    query = """SELECT "clevertapId", int4range(1, 3) AS one, ARRAY[int4range(1, 3)] AS more FROM customers"""
+    assert rows(source(until, query))[0] == {"clevertapId": "a", "one": "[1,3)", "more": ["[1,3)"]}
+
+
+def test_a_value_that_the_driver_cant_read_is_told_to_be_cast(until: str) -> None:
+    query = """SELECT "clevertapId", interval '3000000 years' AS long FROM customers"""
+    with pytest.raises(SourceUnreadable, match="cast that column to text"):
+        batches(source(until, query))
+
+
 TYPED = (
     'CREATE TABLE customers ("clevertapId" text, name text, age bigint, score double precision, paid numeric(20,4),'
     " vip boolean, born date, seen timestamptz, wall timestamp, tags text[], extra jsonb, blob bytea, id uuid)"

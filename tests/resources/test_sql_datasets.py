@@ -193,7 +193,7 @@ ARRIVED = {
     "raw": (pl.String(), '{"b":1,   "b":2}'),
     "blob": (pl.Binary(), b"\x00\xff"),
     "id": (pl.String(), "123e4567-e89b-12d3-a456-426614174000"),
-    "span": (pl.String(), "[1, 5)"),
+    "span": (pl.String(), "[1,5)"),
     "address": (pl.String(), "10.0.0.1/8"),
     "none": (pl.Int32(), None),
 }
@@ -228,6 +228,79 @@ def test_arrays_of_arrays_are_refused_by_the_columns_name(postgres_orders: str) 
     execute(postgres_orders, "CREATE TABLE orders (id int, m int[])", "INSERT INTO orders VALUES (1, '{{1,2},{3,4}}')")
     with pytest.raises(SourceUnreadable, match="m holds values"):
         read(source(postgres_orders, cursor="id"), DAYS[0])
+
+
+@pytest.mark.parametrize(
+    ("dtype", "value"),
+    [
+        ("timestamptz", "infinity"),
+        ("timestamp", "-infinity"),
+        ("date", "infinity"),
+        ("date", "0044-03-15 BC"),
+        ("timestamp", "10000-01-01 00:00:00"),
+        ("time", "24:00:00"),
+        ("date[]", "infinity"),
+    ],
+)
+def test_a_time_that_python_has_none_for_sets_its_row_aside(postgres_orders: str, dtype: str, value: str) -> None:
+    written = f"ARRAY['{value}']::{dtype}" if dtype.endswith("[]") else f"'{value}'"
+    execute(postgres_orders, f"CREATE TABLE orders (id int, n numeric(9,2), t {dtype})")
+    execute(postgres_orders, f"INSERT INTO orders VALUES (1, 'NaN', NULL), (2, 1, {written}), (3, 2, NULL)")
+    (batch,) = read(source(postgres_orders, cursor="id"), DAYS[0]).batches()
+    assert batch.frame["id"].to_list() == [3]
+    assert batch.numbers is not None
+    assert batch.numbers.to_list() == [3]
+    told = batch.unreadable.filter(pl.col("reason") == "unreadable").select("field", "value", "place").row(0)
+    assert told == ("t", f'["{value}"]' if dtype.endswith("[]") else value, "the query of orders:2")
+    assert batch.unreadable.height == 2
+
+
+def test_a_time_with_a_zone_is_text_whatever_it_is(postgres_orders: str) -> None:
+    execute(postgres_orders, "CREATE TABLE orders (id int, t timetz)", "INSERT INTO orders VALUES (1, '10:00+02')")
+    (batch,) = read(source(postgres_orders, cursor="id"), DAYS[0]).batches()
+    assert batch.frame["t"].to_list() == ["10:00:00+02:00"]
+
+
+def test_ranges_and_records_are_the_databases_own_text(postgres_orders: str) -> None:
+    execute(postgres_orders, "CREATE TABLE orders (id int)", "INSERT INTO orders VALUES (1)")
+    query = (
+        "SELECT id, daterange('2026-11-18', NULL) AS d, ARRAY[int4range(1, 3)] AS r, row(1, NULL, 'x') AS w FROM orders"
+    )
+    (batch,) = read(source(postgres_orders, query, cursor="id"), DAYS[0]).batches()
+    assert batch.frame.rows() == [(1, "[2026-11-18,)", ["[1,3)"], "(1,,x)")]
+
+
+def test_a_cursor_of_a_uuid_is_told_to_be_cast(postgres_orders: str) -> None:
+    execute(postgres_orders, "CREATE TABLE orders (id uuid)", "INSERT INTO orders VALUES (gen_random_uuid())")
+    with pytest.raises(SourceUnreadable, match="cast it to text"):
+        read(source(postgres_orders, cursor="id"), DAYS[0])
+    assert (
+        len(ids(read(source(postgres_orders, "SELECT CAST(id AS text) AS id FROM orders", cursor="id"), DAYS[0]))) == 1
+    )
+
+
+def test_text_that_is_no_utf8_sets_its_row_aside(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/crm.db"
+    execute(url, "CREATE TABLE orders (id int, t text, b blob)")
+    execute(url, "INSERT INTO orders VALUES (1, 'ü', x'ff'), (2, CAST(x'61ff' AS text), x'ff'), (3, NULL, NULL)")
+    (batch,) = read(source(url, cursor="id"), DAYS[0]).batches()
+    assert batch.frame.rows() == [(1, "ü", b"\xff"), (3, None, None)]
+    assert batch.unreadable.select("reason", "field", "value").rows() == [("invalid_text", "t", "a\\xff")]
+
+
+def test_a_mistyped_path_makes_no_database(tmp_path: Path) -> None:
+    database = source(f"sqlite:///{tmp_path}/no such #1.db", cursor="id")
+    (problem,) = database.check()
+    assert "Check that the path" in problem
+    with pytest.raises(SourceUnreadable, match="Check that the path"):
+        read(database, DAYS[0])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_database_may_have_any_path(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/a %41 #1.db"
+    execute(url, "CREATE TABLE orders (id int)", "INSERT INTO orders VALUES (1)")
+    assert ids(read(source(url, cursor="id"), DAYS[0])) == [1]
 
 
 def test_two_columns_of_one_name_are_refused(url: str) -> None:
@@ -314,9 +387,45 @@ def test_wide_rows_come_in_small_batches(tmp_path: Path) -> None:
     assert sum(batch.frame.height for batch in batches) == 3000
 
 
+def test_no_more_very_wide_rows_are_held_than_fit(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/crm.db"
+    execute(url, "CREATE TABLE orders (id int, t text)")
+    rows = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60)"
+    execute(url, f"INSERT INTO orders {rows} SELECT i, hex(zeroblob(200000)) FROM n")
+    batches = list(read(source(url, cursor="id"), DAYS[0]).batches())
+    assert max(batch.frame.estimated_size() for batch in batches) < 8_000_000
+    assert sum(batch.frame.height for batch in batches) == 60
+
+
+def test_a_fingerprint_doesnt_depend_on_how_many_rows_are_held(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/crm.db"
+    execute(url, "CREATE TABLE orders (id int)", "INSERT INTO orders VALUES (1), (2), (3), (9223372036854775807)")
+    declared = {"datasets": {"orders": {"query": EVERYTHING, "cursor": "id"}}}
+    one_by_one, at_once = (read(opened(url, fetch_rows=rows, **declared), DAYS[0]) for rows in (1, 100))
+    assert [len(list(given.batches())) for given in (one_by_one, at_once)] == [4, 1]
+    assert one_by_one.fingerprint == at_once.fingerprint
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "/* all; of them */ SELECT id FROM orders",
+        "-- don't; stop\nSELECT id FROM orders",
+        "(SELECT id FROM orders)",
+        "SELECT id, ';' AS s, 'it''s;' AS t, \"a;b\" FROM orders;",
+        "SELECT id, $q$;'$q$ AS s FROM orders",
+    ],
+)
+def test_a_query_may_begin_with_a_comment_or_a_parenthesis_and_hold_semicolons_in_texts(query: str) -> None:
+    assert opened("sqlite://", datasets={"orders": query}).declaration.datasets["orders"].query == query.rstrip(";")
+
+
 @pytest.mark.parametrize(
     ("declared", "expected"),
     [
+        ({"query": "/* SELECT */ DELETE FROM orders"}, "a source only reads"),
+        ({"query": "-- SELECT"}, "a source only reads"),
+        ({"query": "SELECT ';' AS s; DELETE FROM orders"}, "one SELECT"),
         ({"query": EVERYTHING, "cursor": "id", "holds": "all"}, "one of them says"),
         ({"query": "DELETE FROM orders"}, "a source only reads"),
         ({"query": " ; "}, "a source only reads"),

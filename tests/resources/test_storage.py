@@ -1,9 +1,13 @@
 """`storage:` and the URLs of buckets: the same words, checks and messages for files and for Delta tables."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import date
+from email.message import Message
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from pydantic import ValidationError
@@ -13,6 +17,7 @@ from ctexport_dagster.core.surroundings import Surroundings
 from ctexport_dagster.declarations.reading import read_declarations
 from ctexport_dagster.resources.delta.declaration import DeltaSource, table_url
 from ctexport_dagster.resources.delta.store_options import store_options
+from ctexport_dagster.resources.files.bucket_stores import open_store
 from ctexport_dagster.resources.files.declaration import FilesSource
 from ctexport_dagster.resources.registry import RESOURCE_KINDS
 from ctexport_dagster.resources.storage import Storage, bucket_url
@@ -20,6 +25,26 @@ from ctexport_dagster.resources.storage import Storage, bucket_url
 KINDS: Mapping[str, type[FilesSource | DeltaSource]] = {"files": FilesSource, "delta": DeltaSource}
 WHERE = {"files": "{{Partition}}.parquet", "delta": "t"}
 ENVIRONMENT = {"ID": "id-1", "KEY": "key-2", "TOKEN": " ?sv=1&sig=3\n"}
+
+
+@contextmanager
+def asked() -> Iterator[tuple[str, list[tuple[str, Message]]]]:
+    """A store without any files, and what it was asked for: paths, with the headers of each."""
+    requests: list[tuple[str, Message]] = []
+
+    class Empty(BaseHTTPRequestHandler):
+        def do_HEAD(self) -> None:
+            requests.append((self.path, self.headers))
+            self.send_response(404)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+            """Says nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Empty) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}", requests
+        server.shutdown()
 
 
 def declared(kind: str, root: str, **settings: object) -> FilesSource | DeltaSource:
@@ -130,7 +155,7 @@ def test_delta_rs_is_told_of_s3() -> None:
         "secret_access_key": {"env": "KEY"},
         "session_token": {"env": "TOKEN"},
     }
-    assert told("s3://acme/t", region="eu-west-1", **keys) == {
+    assert told("s3://acme/t", Path(), region="eu-west-1", **keys) == {
         "aws_region": "eu-west-1",
         "aws_access_key_id": "id-1",
         "aws_secret_access_key": "key-2",
@@ -181,6 +206,60 @@ def test_delta_rs_is_told_how_patient_it_is() -> None:
 @pytest.mark.parametrize("table", ["s3://acme/t", "gs://acme/t", "abfss://e@acmelake.dfs.core.windows.net/t"])
 def test_without_credentials_delta_rs_is_told_of_none(table: str) -> None:
     assert not [name for name in told(table) if "key" in name or "token" in name]
+
+
+KEYS = {"access_key_id": {"env": "ID"}, "secret_access_key": {"env": "KEY"}}
+
+
+@pytest.mark.parametrize(
+    ("table", "storage", "name", "instead"),
+    [
+        ("s3://acme/t", KEYS, "AWS_SESSION_TOKEN", {**KEYS, "session_token": {"env": "AWS_SESSION_TOKEN"}}),
+        *(
+            (
+                "az://exports/t",
+                {"storage_account": "acmelake", "sas_token": {"env": "TOKEN"}},
+                name,
+                {"storage_account": "acmelake", "account_key": {"env": name}},
+            )
+            for name in ("AZURE_STORAGE_ACCOUNT_KEY", "AZURE_STORAGE_ACCESS_KEY", "AZURE_STORAGE_MASTER_KEY")
+        ),
+    ],
+)
+def test_delta_rs_is_kept_from_taking_a_declared_key_together_with_another(
+    table: str, storage: dict[str, object], name: str, instead: dict[str, object]
+) -> None:
+    here = Surroundings(Path(), {**ENVIRONMENT, name: "key-of-another"})
+    with pytest.raises(ConfigurationError) as refused:
+        store_options(table_url(table), Storage.model_validate(storage), here)
+    assert [mistake.field for mistake in refused.value.mistakes] == [name]
+    assert "key-of-another" not in str(refused.value)
+    assert "key-of-another" in store_options(table_url(table), Storage.model_validate(instead), here).values()
+    assert "key-of-another" not in store_options(table_url(table), Storage(), here).values()
+
+
+@pytest.mark.parametrize(("own", "expected"), [({}, None), ({"session_token": {"env": "OWN"}}, "own-4")])
+def test_files_are_asked_for_with_the_declared_keys_alone(
+    own: dict[str, object], expected: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "token-of-another")  # the store looks into the process's environment itself
+    with asked() as (endpoint, requests):
+        storage = Storage.model_validate({**KEYS, **own, "endpoint_url": endpoint, "retry_seconds": 0})
+        here = Surroundings(Path(), {**ENVIRONMENT, "OWN": "own-4"})
+        with pytest.raises(FileNotFoundError):
+            open_store(bucket_url("s3://acme/a.csv"), storage, here).head("a.csv")
+    assert [headers["x-amz-security-token"] for _, headers in requests] == [expected]
+
+
+def test_files_are_asked_for_with_the_declared_token_and_not_with_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_KEY", "a2V5")  # which would count first
+    with asked() as (endpoint, requests):
+        storage = Storage.model_validate({"sas_token": {"env": "TOKEN"}, "endpoint_url": endpoint, "retry_seconds": 0})
+        url = bucket_url("abfss://exports@acmelake.dfs.core.windows.net/a.csv")
+        with pytest.raises(FileNotFoundError):
+            open_store(url, storage, Surroundings(Path(), ENVIRONMENT)).head("a.csv")
+    ((path, headers),) = requests
+    assert (path.partition("?")[2], headers["authorization"]) == ("sv=1&sig=3", None)
 
 
 def test_a_table_may_be_a_whole_bucket() -> None:

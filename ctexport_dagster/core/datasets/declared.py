@@ -7,13 +7,15 @@ from pydantic import Field
 from ctexport_dagster.core.declared import Declared
 from ctexport_dagster.core.schema import ValueType
 
+Holds = Literal["added", "all"]
+
 
 class DeclaredDataset(Declared):
     """One table of a source."""
 
     id: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_-]{1,64}$")
     """What {{Dataset-id}} stands for in paths; the dataset's name if left out."""
-    holds: Literal["added", "all"] = "added"
+    holds: Holds = "added"
     """added: each partition has the rows that came since the one before; all: each has the whole table."""
     cursor: str | None = None
     """A column that only grows (a timestamp, a number): rows are new by its value. Without it, by how they arrive."""

@@ -11,6 +11,7 @@ from ctexport_dagster.core.export import DeclaredExport
 
 ADOBE = "adobe"
 ADOBE_MAX_AGE_DAYS = 365
+_MOST_DAYS = 36_500
 
 
 class DatasetExport(DeclaredExport):
@@ -34,8 +35,8 @@ class DatasetExport(DeclaredExport):
     @field_validator("max_age_days")
     @classmethod
     def _at_least_a_day(cls, days: int | Literal["none"] | None) -> int | Literal["none"] | None:
-        if isinstance(days, int) and days < 1:
-            raise ValueError("write how many days, 1 or more, or none")
+        if isinstance(days, int) and not 1 <= days <= _MOST_DAYS:
+            raise ValueError(f"write how many days, 1 to {_MOST_DAYS}, or none")
         return days
 
     @field_validator("datasets")

@@ -2,11 +2,15 @@
 
 A column's type is the declared one, else the one that it has in other partitions, else that of its first values. Wider
 values widen it (widening.py), a text column takes anything spelt out, and rows with values of other types are refused.
-A new column whose values don't go together becomes text: what was read before that showed must be read again.
+
+Two things show only while the input is read, and mean that it must be read again (`must_reread`): that the values of a
+new column don't go together, which becomes text; and that the type of other partitions, which needn't go together with
+this one, isn't the column's any more, as most of its values don't have it.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
@@ -38,6 +42,13 @@ class KnownTable:
     """Those of them that the partitions before have: they stay, whether the source still gives them or not."""
     wide: frozenset[str] = frozenset()
     """Those that hold whole numbers which have no float64 of their own, so that they never become floats."""
+    is_binding: bool = True
+    """Whether partitions are put together, so that all must have one type; else most of a partition's values decide."""
+
+    def without(self, names: frozenset[str]) -> "KnownTable":
+        """The table with nothing known of the types of these columns."""
+        types = {name: dtype for name, dtype in self.schema.items() if name not in names}
+        return replace(self, schema=pl.Schema(types), wide=self.wide - names)
 
 
 @dataclass(frozen=True)
@@ -61,6 +72,7 @@ class TableNormaliser:
         self._present: dict[str, None] = {}
         self._wide = set(known.wide)
         self._mixed: set[str] = set()
+        self._fitting, self._contradicting = Counter[str](), Counter[str]()
 
     def normalise(self, raw: RawRows) -> NormalisedRows:
         """The batch in the table's types. Never raises for a row: what can't be used is quarantined."""
@@ -102,6 +114,21 @@ class TableNormaliser:
         """New columns whose values don't go together: a second pass takes them as `texts`."""
         return frozenset(self._mixed)
 
+    @property
+    def outgrown(self) -> frozenset[str]:
+        """After the last batch: columns whose type elsewhere most values don't have, to be taken as new ones."""
+        if self._known.is_binding:
+            return frozenset()
+        known = self._known.schema
+        return frozenset(
+            name for name, rows in self._contradicting.items() if name in known and rows > self._fitting[name]
+        )
+
+    @property
+    def must_reread(self) -> bool:
+        """After the last batch: whether they aren't in the types that the partition needs."""
+        return bool(self._mixed or self.outgrown)
+
     def _column(self, name: str, raw: RawRows, refusals: Refusals) -> pl.Series:
         columns = (name, *raw.variants.get(name, ()))
         # Series methods look their own name up among columns, where `^b$` and `*` would be patterns.
@@ -117,6 +144,8 @@ class TableNormaliser:
         for column, values in held:
             cast, wrong = cast_exactly(values, dtype)
             refusals.add(name, Reason.CONTRADICTS_TYPE, wrong, column)
+            self._contradicting[name] += int(wrong.sum())
+            self._fitting[name] += cast.len() - cast.null_count()
             pieces.append(cast)
         return _united(dtype, pieces or [_nulls(dtype, raw.frame.height)])
 
@@ -173,10 +202,19 @@ def _as_floats(values: pl.Series, target: pl.DataType) -> pl.Series:
     if values.dtype.is_integer():
         return cast_exactly(values, target)[0]
     if values.dtype == pl.String:
-        return values.str.strip_chars().cast(target, strict=False)
+        return _spelt_floats(values.str.strip_chars(), target)
     if values.dtype.is_numeric():
         return values.cast(target, strict=False)
     return _nulls(target, len(values))
+
+
+def _spelt_floats(texts: pl.Series, target: pl.DataType) -> pl.Series:
+    """Null where a number is too great for the type, or a whole one has no float of its own, as of numbers."""
+    floats = texts.cast(target, strict=False)
+    overflows = floats.is_infinite() & texts.str.contains(r"\d")
+    whole = texts.str.extract(r"^\+?(-?\d+)$")
+    inexact = whole.is_not_null() & cast_exactly(whole.cast(pl.Int128, strict=False), target)[0].is_null()
+    return floats.zip_with(~(overflows | inexact).fill_null(value=False), _nulls(target, len(floats)))
 
 
 def _is_given(values: pl.Series) -> pl.Series:

@@ -24,7 +24,7 @@ def masked_cell(value: object) -> str:
         case str():
             return mask_text(value) if value else ""
         case Decimal():
-            return mask_number(float(value))
+            return mask_number(value)
         case int() | float():
             return mask_number(value)
         case dt.date():

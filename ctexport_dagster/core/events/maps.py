@@ -62,6 +62,20 @@ class MapEntries:
         _, firsts = np.unique(self.rows * len(self.names) + self.codes, return_index=True)
         return self if len(firsts) == len(self.rows) else self.where(np.sort(firsts))
 
+    def told_apart(self, prefix: str) -> "MapEntries":
+        """The same entries; one with the key of a later one in its row gets a key with this prefix, till none has."""
+        _, lasts = np.unique((self.rows * len(self.names) + self.codes)[::-1], return_index=True)
+        if len(lasts) == len(self.rows):
+            return self
+        is_earlier = np.ones(len(self.rows), bool)
+        is_earlier[len(self.rows) - 1 - lasts] = False
+        renamed = {code: prefix + self.names[code] for code in np.unique(self.codes[is_earlier]).tolist()}
+        names = tuple(dict.fromkeys((*self.names, *renamed.values())))
+        new_codes = np.arange(len(self.names), dtype=np.int32)
+        new_codes[list(renamed)] = [names.index(name) for name in renamed.values()]
+        codes = np.where(is_earlier, new_codes[self.codes], self.codes)
+        return MapEntries(self.entries, codes, names).told_apart(prefix)
+
     @property
     def present(self) -> "MapEntries":
         """The entries whose value isn't null: a null means the same as no entry."""

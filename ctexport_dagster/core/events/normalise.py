@@ -10,12 +10,12 @@ import polars as pl
 
 from ctexport_dagster.core.events.keys import EventKeys
 from ctexport_dagster.core.events.model import EVENT_COLUMNS, MAPS, EventMap
-from ctexport_dagster.core.events.normalise_nested import object_texts
+from ctexport_dagster.core.events.normalise_nested import object_texts, with_entries
 from ctexport_dagster.core.events.normalise_objects import Objects, read_objects
 from ctexport_dagster.core.events.normalise_times import event_instants
 from ctexport_dagster.core.events.source import RawEvents
 from ctexport_dagster.core.normalise.keys import KeyName, read_key
-from ctexport_dagster.core.normalise.lists import text_lists
+from ctexport_dagster.core.normalise.lists import json_lists, text_lists
 from ctexport_dagster.core.normalise.refusals import Refusals
 from ctexport_dagster.core.normalise.utf8 import as_utf8
 from ctexport_dagster.core.normalise.values import refused
@@ -24,6 +24,8 @@ from ctexport_dagster.core.schema import STRINGS
 from ctexport_dagster.core.source import SourceDeclaration
 
 _ID_KEYS = ("objectId", "clevertapId")
+_OPENS_LIST = '["'
+"""How the text of a list begins, as our own CSV files have several identities. Source: core/normalise/keys.py."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,11 @@ def _column(raw: RawEvents, name: str) -> pl.Series:
 
 def _given(raw: RawEvents, name: str, refusals: Refusals) -> pl.Series:
     """A raw column with its text decoded; those that isn't UTF-8 are refused."""
-    values, broken = as_utf8(_column(raw, name))
+    return _decoded(_column(raw, name), name, refusals)
+
+
+def _decoded(column: pl.Series, name: str, refusals: Refusals) -> pl.Series:
+    values, broken = as_utf8(column)
     refusals.take(name, refused(Reason.INVALID_TEXT, broken), name)
     return values.cast(pl.String) if isinstance(values.dtype, (pl.Categorical, pl.Enum, pl.Null)) else values
 
@@ -149,8 +155,9 @@ def _required_text(raw: RawEvents, name: str, refusals: Refusals) -> pl.Series:
 
 
 def _objects(raw: RawEvents, name: EventMap, zone: ZoneInfo, refusals: Refusals) -> Objects:
-    given = _given(raw, name, refusals)
-    texts = given if given.dtype == pl.String else object_texts(given, zone)
+    column = _column(raw, name)
+    given = _decoded(with_entries(column), name, refusals)
+    texts = given if given.dtype == pl.String else object_texts(given, zone, column.dtype)
     refusals.add(name, Reason.CONTRADICTS_TYPE, given.is_not_null() & texts.is_null())
     told = read_objects(texts)
     refusals.take(name, told.refusals, name)
@@ -187,6 +194,8 @@ def _own_identity(profile: Objects, rows: pl.Series, refusals: Refusals) -> pl.S
     wrong: list[int] = []
     for place, (value, is_wanted) in enumerate(zip(profile.values, rows.to_list(), strict=True)):
         given = value.get("identity") if value and is_wanted else None
+        if isinstance(given, str) and given.lstrip().startswith(_OPENS_LIST):
+            given = _listed(given) or given
         if given is None or type(given) in (str, int):
             ones[place] = None if given is None else str(given)
         elif isinstance(given, list):
@@ -199,6 +208,11 @@ def _own_identity(profile: Objects, rows: pl.Series, refusals: Refusals) -> pl.S
     nowhere = pl.Series([False], dtype=pl.Boolean).new_from_index(0, len(rows))
     refusals.add("profile.identity", Reason.CONTRADICTS_TYPE, nowhere.scatter(wrong, [True] * len(wrong)), "profile")
     return _identities(_blank_to_null(pl.Series(ones, dtype=pl.String)), several)
+
+
+def _listed(text: str) -> list[str | None] | None:
+    """The items of a list that is text; None where it is no list."""
+    return json_lists(pl.Series([text])).to_list()[0]
 
 
 def _identities(ones: pl.Series, several: dict[int, list[str]]) -> pl.Series:

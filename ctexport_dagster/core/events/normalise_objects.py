@@ -50,6 +50,26 @@ def read_objects(given: pl.Series) -> Objects:
     return Objects(kept, values, _refusals(found, len(texts)))
 
 
+def joined_maps(first: pl.Series, second: pl.Series) -> pl.Series:
+    """Two String columns of JSON object texts as one, which has the entries of both; null where both are absent.
+
+    A key that both have stands there twice, and a text that is no object makes no object: both are refused later.
+    """
+    one, other = _without_absent(first).alias("one"), _without_absent(second).alias("other")
+    is_both = pl.col("one").is_not_null() & pl.col("other").is_not_null()
+    inner = {
+        name: pl.col(name).str.strip_prefix("{").str.strip_suffix("}").str.strip_chars() for name in ("one", "other")
+    }
+    comma = pl.when((inner["one"] != "") & (inner["other"] != "")).then(pl.lit(",")).otherwise(pl.lit(""))
+    are_objects = pl.all_horizontal(
+        pl.col("one", "other").str.starts_with("{") & pl.col("one", "other").str.ends_with("}")
+    )
+    both = pl.when(are_objects).then(pl.concat_str(pl.lit("{"), inner["one"], comma, inner["other"], pl.lit("}")))
+    flawed = pl.concat_str(pl.lit("?"), "one", "other")
+    joined = pl.when(is_both).then(both.otherwise(flawed)).otherwise(pl.coalesce("one", "other"))
+    return pl.DataFrame([one, other]).select(joined.alias(first.name)).to_series()
+
+
 def flaw_of(text: str) -> Reason | None:
     """Why a text isn't a JSON object that can be kept as it is; None where it is one. Exact, and slow."""
     try:

@@ -15,16 +15,18 @@ from ctexport_dagster.core.identifiers import IDENTITY, meant_identifier
 from ctexport_dagster.core.normalise.groups import groups_of
 from ctexport_dagster.core.normalise.json_text import canonical_json, item_text
 from ctexport_dagster.core.profile import KEY_COLUMNS
-from ctexport_dagster.core.schema import Field, SourceSchema, ValueType
+from ctexport_dagster.core.schema import STRINGS, Field, SourceSchema, ValueType
 
 _SPELLINGS: Mapping[str, tuple[str, ...]] = {"Email": ("email", "Email"), "Phone": ("phone", "Phone")}
 """The keys that an identifier has in an event's profile map, where it isn't its own name."""
+_decode = msgspec.json.Decoder(dict[str, object]).decode
 _TRUTHS = {"true": True, "false": False}
 
 
 @dataclass(frozen=True)
 class OwnProfiles:
-    """A profile frame, a row for each event, and its schema: identifiers as text, preferences in the plan's types."""
+    """A profile frame, a row for each event, and its schema: identifiers as text, or lists where any event has several
+    values of one, preferences in the plan's types."""
 
     frame: pl.DataFrame
     schema: SourceSchema
@@ -34,20 +36,20 @@ def own_profiles(events: pl.DataFrame, order: Sequence[str], plan: ColumnPlan) -
     """The persons of these events, each as its own event tells it; `events` is an event frame."""
     identifiers = _properties((*order, "Email", "Phone"))
     preferences = {column.name: column.type for column in plan.of_role("preference")}
-    keys = [*(key for name in identifiers for key in _SPELLINGS.get(name, (name,))), *preferences, "subscriptionGroups"]
-    values = _values(events["profile"], list(dict.fromkeys(keys)))
-    fields = [Field("property", name, ValueType.STRING) for name in identifiers]
-    columns = [_first(values, _SPELLINGS.get(name, (name,))) for name in identifiers]
+    spelt = [key for name in identifiers for key in _SPELLINGS.get(name, (name,))]
+    own = _OwnMaps.of(events["profile"], frozenset((*spelt, *preferences, "subscriptionGroups")))
+    columns = [own.identifiers(_SPELLINGS.get(name, (name,))) for name in identifiers]
+    fields = [Field("property", name, _type_of(column)) for name, column in zip(identifiers, columns, strict=True)]
     fields += [Field("preference", name, type_) for name, type_ in preferences.items()]
-    columns += [_typed(values[name], type_) for name, type_ in preferences.items()]
+    columns += [_typed(own.texts(name), type_) for name, type_ in preferences.items()]
     given = {"h": events["h"], "instance": events["instance"], "clevertapId": events["clevertapId"]}
-    given |= {"identity": events["identity"], "subscriptionGroups": groups_of(values["subscriptionGroups"])}
-    own = [
+    given |= {"identity": events["identity"], "subscriptionGroups": groups_of(own.texts("subscriptionGroups"))}
+    keys = [
         given.get(name, pl.Series([False if name == "deleted" else None] * events.height, dtype=dtype)).alias(name)
         for name, dtype in KEY_COLUMNS.items()
     ]
     named = [column.alias(field.column) for field, column in zip(fields, columns, strict=True)]
-    return OwnProfiles(pl.DataFrame([*own, *named]), SourceSchema(tuple(fields)))
+    return OwnProfiles(pl.DataFrame([*keys, *named]), SourceSchema(tuple(fields)))
 
 
 def _properties(order: Sequence[str]) -> list[str]:
@@ -55,32 +57,62 @@ def _properties(order: Sequence[str]) -> list[str]:
     return [name for name in dict.fromkeys(meant) if name != IDENTITY]
 
 
-def _values(maps: pl.Series, keys: Sequence[str]) -> dict[str, pl.Series]:
-    """The values under these keys as text (String), null where there is none: each distinct map is read once."""
-    distinct = maps.drop_nulls().unique(maintain_order=True)
-    person = msgspec.defstruct(
-        "Person",
-        [(f"k{place}", object, None) for place in range(len(keys))],
-        rename={f"k{place}": key for place, key in enumerate(keys)},
-    )
-    decoder = msgspec.json.Decoder(person)
-    read = [msgspec.structs.astuple(cast("msgspec.Struct", decoder.decode(text))) for text in distinct]
-    found: dict[str, pl.Series] = {}
-    for place, key in enumerate(keys):
-        texts = pl.Series([_text(row[place]) for row in read], dtype=pl.String)
-        found[key] = maps.replace_strict(distinct, texts, default=None, return_dtype=pl.String)
-    return found
+@dataclass(frozen=True)
+class _OwnMaps:
+    """Some keys of the events' profile maps: each distinct one read once, and which of those each event has."""
+
+    distinct: Sequence[Mapping[str, object]]
+    places: pl.Series
+
+    @staticmethod
+    def of(maps: pl.Series, keys: frozenset[str]) -> "_OwnMaps":
+        texts = maps.drop_nulls().unique(maintain_order=True)
+        numbers = pl.int_range(len(texts), dtype=pl.UInt32, eager=True)
+        places = maps.replace_strict(texts, numbers, default=None, return_dtype=pl.UInt32)
+        # Whole maps of a batch would take some 100 MB.
+        return _OwnMaps([{key: value for key, value in _decode(text).items() if key in keys} for text in texts], places)
+
+    def identifiers(self, spellings: Sequence[str]) -> pl.Series:
+        """What the first of these keys that holds anything has: texts, or lists of them where any event has several."""
+        read = [_first(own, spellings) for own in self.distinct]
+        if not any(type(found) is list for found in read):
+            return pl.Series(read, dtype=pl.String).gather(self.places)
+        lists = [[found] if isinstance(found, str) else found for found in read]
+        return pl.Series(lists, dtype=STRINGS).gather(self.places)
+
+    def texts(self, key: str) -> pl.Series:
+        """What a key holds, objects and lists as JSON (String); null for nothing."""
+        return pl.Series([_text(own.get(key)) for own in self.distinct], dtype=pl.String).gather(self.places)
 
 
 def _text(value: object) -> str | None:
     return canonical_json(value) if isinstance(value, dict) else item_text(value)
 
 
-def _first(values: Mapping[str, pl.Series], keys: Sequence[str]) -> pl.Series:
-    first, *others = (values[key] for key in keys)
-    for other in others:
-        first = first.zip_with((first.str.strip_chars() != "").fill_null(value=False), other)
-    return first
+def _first(own: Mapping[str, object], spellings: Sequence[str]) -> str | list[str] | None:
+    found = (_identifier(own.get(key)) for key in spellings)
+    return next((identifier for identifier in found if identifier), None)
+
+
+def _identifier(value: object) -> str | list[str] | None:
+    """Blank text identifies nobody, nor does an object, within a list too."""
+    if value is None or isinstance(value, dict):
+        return None
+    if isinstance(value, list):
+        items = (_identifier(item) for item in cast("list[object]", value) if not isinstance(item, list))
+        return [item for item in items if isinstance(item, str)]
+    text = _scalar_text(value)
+    return text if text and text.strip() else None
+
+
+def _scalar_text(value: object) -> str | None:
+    """Whole floats have no `.0`, as of profiles (core/identity.py)."""
+    is_whole = isinstance(value, float) and value.is_integer() and abs(value) < 2**63
+    return str(int(cast("float", value))) if is_whole else item_text(value)
+
+
+def _type_of(identifiers: pl.Series) -> ValueType:
+    return ValueType.STRING if identifiers.dtype == pl.String else ValueType.STRINGS
 
 
 def _typed(texts: pl.Series, type_: ValueType) -> pl.Series:

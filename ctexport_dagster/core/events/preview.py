@@ -8,6 +8,7 @@ from ctexport_dagster.core.masking import mask_value
 from ctexport_dagster.core.preview import PREVIEW_ROWS, markdown_table
 
 _SHOWN_KEYS = 8
+_MAPS = ("profile", "deviceInfo", "eventProps", "sessionProps")
 
 
 def event_preview(resolved: pl.DataFrame, plan: ColumnPlan, identifiers: tuple[str, ...] = ()) -> str:
@@ -18,21 +19,21 @@ def event_preview(resolved: pl.DataFrame, plan: ColumnPlan, identifiers: tuple[s
 
 def event_headers(plan: ColumnPlan) -> tuple[str, ...]:
     """The headers of the preview's columns."""
-    return ("eventName", "day", *plan.headers, "eventProps")
+    return ("eventName", "ts", *plan.headers, *_MAPS)
 
 
 def masked_events(resolved: pl.DataFrame, plan: ColumnPlan, identifiers: tuple[str, ...]) -> list[tuple[str, ...]]:
-    """Each event's name, day, masked person and the names of its properties."""
+    """Each event's name, instant, masked person and the names of its properties."""
     persons = resolved.select(column.key for column in plan.columns).rows()
-    own = resolved.select("eventName", "day", "eventProps").rows()
+    own = resolved.select("eventName", "ts", *_MAPS).rows()
     return [
         (
             event,
-            str(day),
+            f"{instant:%Y-%m-%dT%H:%M:%SZ}",
             *(mask_value(column, value, identifiers) for column, value in zip(plan.columns, person, strict=True)),
-            _keys(properties),
+            *map(_keys, maps),
         )
-        for person, (event, day, properties) in zip(persons, own, strict=True)
+        for person, (event, instant, *maps) in zip(persons, own, strict=True)
     ]
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import polars as pl
 
+from ctexport_dagster.core.events.dimensions import DIMENSIONS, split_dimensions
 from ctexport_dagster.core.events.json_spans import Kind
 from ctexport_dagster.core.events.maps import MapEntries, read_map
 from ctexport_dagster.core.events.model import MAPS, EventMap
@@ -35,7 +36,10 @@ def seen_types(frames: Iterable[pl.DataFrame]) -> SeenTypes:
         for (event,), rows in frame.partition_by("eventName", as_dict=True, maintain_order=True).items():
             keys = seen.setdefault(str(event), {})
             for name in MAPS:
-                _add(keys, name, read_map(rows[name]).present)
+                found = read_map(rows[name]).present
+                _add(keys, name, found)
+                if name == "deviceInfo" and DIMENSIONS in found.names:
+                    _add(keys, name, split_dimensions(found)[0], f"{DIMENSIONS}.")
     return seen
 
 
@@ -52,11 +56,11 @@ def key_types(seen: Iterable[SeenTypes]) -> dict[str, KeyTypes]:
     }
 
 
-def _add(keys: dict[tuple[EventMap, str], int], name: EventMap, found: MapEntries) -> None:
+def _add(keys: dict[tuple[EventMap, str], int], name: EventMap, found: MapEntries, prefix: str = "") -> None:
     bits = np.zeros(len(found.names), np.uint8)
     np.bitwise_or.at(bits, found.codes, _bits(found))
     for key, seen in zip(found.names, bits, strict=True):
-        keys[name, key] = keys.get((name, key), 0) | int(seen)
+        keys[name, prefix + key] = keys.get((name, prefix + key), 0) | int(seen)
 
 
 def _bits(found: MapEntries) -> np.ndarray:

@@ -45,7 +45,8 @@ class Refusals:
             return empty_quarantine()
         told = pl.concat([self._told(*finding) for finding in self._findings]).sort("at")
         at = told["at"]
-        rows = [self._row_text(row) for row in self._raw.frame[at].iter_rows(named=True)]
+        refused = pl.DataFrame([_tellable(column) for column in self._raw.frame[at]])
+        rows = [self._row_text(row) for row in refused.iter_rows(named=True)]
         return told.with_columns(
             clevertapId=identifier.gather(at), row=pl.Series(rows, dtype=pl.String), place=self._places(at)
         ).select(QUARANTINE_SCHEMA.keys())
@@ -61,7 +62,7 @@ class Refusals:
         if column not in self._raw.frame.columns:
             return [None] * len(at)
         # Series methods look their own name up among columns, where `^b$` and `*` would be patterns.
-        return self._raw.frame[column].alias("value").gather(at).to_list()
+        return _tellable(self._raw.frame[column].alias("value").gather(at)).to_list()
 
     def _row_text(self, row: dict[str, object]) -> str:
         named = {further: name for name, columns in self._raw.variants.items() for further in columns}
@@ -71,6 +72,17 @@ class Refusals:
         if self._raw.numbers is None:
             return pl.Series([self._raw.origin or None] * len(at), dtype=pl.String)
         return self._raw.origin + ":" + self._raw.numbers.gather(at).cast(pl.String)
+
+
+def _tellable(values: pl.Series) -> pl.Series:
+    """The values; times before year 1 or after 9999, which Python can't hold, make their column one of numbers."""
+    if not values.dtype.is_temporal():
+        return values
+    try:
+        values.to_list()
+    except (OverflowError, ValueError):
+        return values.to_physical()
+    return values
 
 
 def _shown(value: object) -> str:

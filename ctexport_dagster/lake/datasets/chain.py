@@ -18,7 +18,7 @@ _AFTER_AN_EDIT = (
 def span_of(view: DatasetView, declared: DeclaredDataset, cadence: Cadence, window: Interval) -> Span:
     """Which rows a partition has: from where the one before it ended, to where it ended itself if it was read before.
 
-    A reading by another cursor than today's has no end that would mean anything now.
+    A reading by another cursor than today's, or in another time zone, has no end that would mean anything now.
 
     Raises:
         PartitionMissing: the one before isn't in the lake, or was read by another cursor; the message names it.
@@ -30,8 +30,8 @@ def span_of(view: DatasetView, declared: DeclaredDataset, cadence: Cadence, wind
     return Span(
         partition,
         window,
-        since=_upto(view, declared, cadence.key_of(previous)) if previous else None,
-        upto=_upto(view, declared, partition),
+        since=_upto(view, declared, cadence, cadence.key_of(previous)) if previous else None,
+        upto=_upto(view, declared, cadence, partition),
         earlier=partial(_earlier, view, declared, cadence, previous),
     )
 
@@ -45,7 +45,7 @@ def check_before(view: DatasetView, declared: DeclaredDataset, cadence: Cadence,
     next_step = f"Materialize {name} for {key} first."
     if view.find(key) is None:
         why = f"the partition before it, {key}, is not in the lake"
-    elif _upto(view, declared, key) is None:
+    elif _upto(view, declared, cadence, key) is None:
         why = f"the partition before it, {key}, was read in another way, so that nothing tells where it ended"
         next_step += _AFTER_AN_EDIT
     else:
@@ -53,10 +53,13 @@ def check_before(view: DatasetView, declared: DeclaredDataset, cadence: Cadence,
     raise PartitionMissing(f"Writing {name} of {cadence.key_of(window)}", why, next_step)
 
 
-def _upto(view: DatasetView, declared: DeclaredDataset, key: str) -> str | None:
-    """Where a partition ended, if it was read by today's cursor."""
+def _upto(view: DatasetView, declared: DeclaredDataset, cadence: Cadence, key: str) -> str | None:
+    """Where a partition ended, if it was read by today's cursor, whose instants may be those of the source's zone."""
     found = view.find(key)
-    return view.upto_of(found) if found and found.cursor == declared.cursor else None
+    if found is None or found.cursor != declared.cursor:
+        return None
+    is_elsewhere = found.cursor is not None and found.zone not in (None, cadence.zone.key)
+    return None if is_elsewhere else view.upto_of(found)
 
 
 def _earlier(
@@ -66,6 +69,6 @@ def _earlier(
     for tile in cadence.windows(until=previous.start) if previous else ():
         following = cadence.window_from(tile.end)
         check_before(view, declared, cadence, following)
-        upto = _upto(view, declared, cadence.key_of(tile))
+        upto = _upto(view, declared, cadence, cadence.key_of(tile))
         assert upto is not None
         yield upto

@@ -4,15 +4,16 @@ Order of what reaches the disk: segments and where the partition ends in a folde
 then the record that names them. Whatever is killed before the record's rename has no effect; `sweep` takes its files
 away later.
 
-The input is read once, batch by batch. It is read a second time only where a new column turns out to hold values that
-don't go together, as text formats may have them: the column is text then, from its first row on.
+The input is read once, batch by batch. It is read again only where a new column turns out to hold values that don't go
+together, as text formats may have them: the column is text then, from its first row on; and where each partition has
+the whole table and the type of a column has changed: it is a new column then.
 """
 
 import hashlib
 import json
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -57,8 +58,9 @@ def ingest_dataset(
     job = _Job(lake, declaration, partition, window, input, run_id, lake.view())
     standing = job.standing
     if standing and job.stands(standing):
+        drop_older(lake.quarantine, partition, standing.quarantine)
         return standing.model_copy(update={"is_new": False})
-    refused = RefusedRows(lake.quarantine, f"{partition}-g{job.generation}-{job.attempt}.parquet")
+    refused = RefusedRows(lake.quarantine, partition, generation=job.generation, attempt=job.attempt)
     try:
         with lake.attempt(job.attempt) as folder:
             record = job.record(_taken_in(job, folder, refused, progress), refused)
@@ -110,7 +112,8 @@ class _Job:
 
     @property
     def known(self) -> KnownTable:
-        return self.view.history.known_beside(self.partition, self.window)
+        known = self.view.history.known_beside(self.partition, self.window)
+        return replace(known, is_binding=self.declared.holds == "added")
 
     @property
     def shape(self) -> str:
@@ -126,7 +129,7 @@ class _Job:
     def record(self, taken: _Taken, refused: RefusedRows) -> DatasetRecord:
         rows = DatasetTally(source=taken.kept + refused.count, quarantined=refused.count, kept=taken.kept)
         attempted = f"Writing {self.lake.name} of {self.partition}"
-        check_quarantined(attempted, self.declaration, refused=rows.quarantined, given=rows.source)
+        check_quarantined(attempted, self.declaration, refused=refused, given=rows.source)
         return DatasetRecord(
             partition=self.partition,
             window=self.window,
@@ -141,6 +144,7 @@ class _Job:
             segments=taken.segments,
             holds_all=self.declared.holds == "all",
             cursor=self.declared.cursor,
+            zone=self.declaration.timezone,
             has_end=self.input.upto is not None,
             quarantine=refused.publish(),
             run_id=self.run_id,
@@ -156,19 +160,26 @@ class _Job:
 
 
 def _taken_in(job: _Job, folder: Path, refused: RefusedRows, progress: Progress | None) -> _Taken:
-    """The input in segments; read anew where columns turned out to be text."""
-    first = _pass(job, folder, refused, progress, frozenset())
-    if not first.normaliser.mixed:
-        return first
-    refused.discard()
-    for path in folder.iterdir():
-        path.unlink()
-    return _pass(job, folder, refused, progress, first.normaliser.mixed)
+    """The input in segments; read anew where columns turned out to be text, or to have another type than elsewhere.
+
+    That ends: each time, a column becomes new that wasn't, or text that was new.
+    """
+    known, texts = job.known, frozenset[str]()
+    while True:
+        normaliser = TableNormaliser(job.declared, ZoneInfo(job.declaration.timezone), known, texts)
+        taken = _pass(job, folder, refused, progress, normaliser)
+        if not normaliser.must_reread:
+            return taken
+        known, texts = known.without(normaliser.outgrown), texts | normaliser.mixed
+        refused.discard()
+        for path in folder.iterdir():
+            path.unlink()
 
 
-def _pass(job: _Job, folder: Path, refused: RefusedRows, progress: Progress | None, texts: frozenset[str]) -> _Taken:
-    """The whole input once; nothing more is written from where a second pass is known to be needed."""
-    normaliser = TableNormaliser(job.declared, ZoneInfo(job.declaration.timezone), job.known, texts)
+def _pass(
+    job: _Job, folder: Path, refused: RefusedRows, progress: Progress | None, normaliser: TableNormaliser
+) -> _Taken:
+    """The whole input once; nothing more is written from where another pass is known to be needed."""
     writer = SegmentWriter(folder, job.lake.sizes)
     kept = read = 0
     with writer:

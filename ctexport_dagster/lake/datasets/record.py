@@ -7,6 +7,7 @@ from pathlib import Path
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field
 
+from ctexport_dagster.core.datasets.declared import Holds
 from ctexport_dagster.core.datasets.normalise import KnownTable
 from ctexport_dagster.core.datasets.schema_text import schema_from_text
 from ctexport_dagster.core.datasets.widening import NO_TYPE, widened
@@ -61,6 +62,8 @@ class DatasetRecord(_Document):
     """Whether the partition has the whole table, so that younger ones stand in for it."""
     cursor: str | None
     """The column by which rows were new."""
+    zone: str | None = None
+    """The source's time zone, in which instants without one of their own were read; None in records of old."""
     has_end: bool
     """Whether the source told where the partition ends: `DatasetView.upto_of` reads it. It stands beside the rows and
     not in here, for it may be long, and whoever looks at the lake holds all records."""
@@ -88,6 +91,11 @@ class DatasetRecord(_Document):
     def columns(self) -> pl.Schema:
         """The columns with their types."""
         return schema_from_text(self.schema_text)
+
+    @property
+    def holds(self) -> Holds:
+        """What the partition has, as it was declared when it was taken in."""
+        return "all" if self.holds_all else "added"
 
     @property
     def state(self) -> str:

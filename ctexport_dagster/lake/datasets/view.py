@@ -6,6 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
+from ctexport_dagster.core.datasets.declared import Holds
 from ctexport_dagster.core.datasets.widening import Contradiction, united
 from ctexport_dagster.core.errors import LakeError, PartitionMissing
 from ctexport_dagster.lake.datasets.record import END, DatasetHistory, DatasetRecord
@@ -52,6 +53,22 @@ class DatasetView:
                 f"Declare its type under `types:` of the dataset, then materialize {name} for"
                 f" {', '.join(record.partition for record in records[: problem.place + 1])} again.",
             ) from None
+
+    def check_held(self, partitions: Sequence[str], holds: Holds) -> None:
+        """Raises PartitionMissing where a partition was taken in as holding something else than `holds`.
+
+        Rows of partitions that hold the whole table would stand in several of them; those of one that holds what was
+        added would pass for the whole table.
+        """
+        unlike = [record for record in self._by_window(partitions) if record.holds != holds]
+        if not unlike:
+            return
+        name, keys = self.history.name, ", ".join(record.partition for record in unlike)
+        raise PartitionMissing(
+            f"Reading {name} of {keys}",
+            f"taken in as `holds: {unlike[0].holds}`, while `holds: {holds}` is declared now",
+            f"Materialize {name} for {keys} again, the oldest first.",
+        )
 
     def has_rows_of(self, record: DatasetRecord) -> bool:
         """Whether all files of a partition are there: they go where newer partitions hold the whole table."""

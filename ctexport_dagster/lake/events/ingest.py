@@ -62,9 +62,10 @@ def ingest_events(
     _check_instances(lake, history, declaration, partition)
     job = _Job(lake, declaration, partition, window, input, run_id, secrets.token_hex(8), history.find(partition))
     if job.standing and (job.standing.input, job.standing.shape) == (input.fingerprint, job.shape):
+        drop_older(lake.quarantine, partition, job.standing.quarantine)
         return replace(job.standing, is_new=False)
     folder = scratch / f"ingest-{job.attempt}"
-    refused = RefusedRows(lake.quarantine, f"{partition}-g{job.generation}-{job.attempt}.parquet")
+    refused = RefusedRows(lake.quarantine, partition, generation=job.generation, attempt=job.attempt)
     try:
         record = _Taken(job, folder, refused).written(progress)
     except BaseException:
@@ -187,7 +188,7 @@ class _Taken:
     def _commit(self, files: list[DataFile], keys: pl.DataFrame) -> EventRecord:
         job, table = self._job, self._job.lake.table
         rows = EventTally(self._kept + self._refused.count, self._refused.count, self._kept)
-        check_quarantined(job.attempted, job.declaration, refused=rows.quarantined, given=rows.source)
+        check_quarantined(job.attempted, job.declaration, refused=self._refused, given=rows.source)
         record = EventRecord(
             partition=job.partition,
             window=job.window,

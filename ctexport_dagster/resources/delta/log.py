@@ -8,6 +8,7 @@ all before it were.
 import io
 import json
 import re
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -61,7 +62,7 @@ class DeltaLog:
             SourceMissing: there is no log, or it no longer reaches back to that instant.
         """
         late: int | None = None
-        for version in sorted(self._commits, reverse=True):
+        for version in reversed(self._not_much_later(instant)):
             committed = self.instant_of(version)
             if committed >= instant:
                 late = version
@@ -130,6 +131,16 @@ class DeltaLog:
     def _checkpoints(self) -> frozenset[int]:
         found = (_CHECKPOINT.fullmatch(info.base_name) for info in self._listing)
         return frozenset(int(match[1]) for match in found if match)
+
+    def _not_much_later(self, instant: datetime) -> list[int]:
+        """The versions, without those that follow one which is later than an instant by more than clocks differ.
+
+        A backfill would read the whole log once for each window otherwise.
+        """
+        versions = sorted(self._commits)
+        much_later = instant + _CLOCKS_DIFFER
+        found = bisect_left(versions, True, key=lambda version: self.instant_of(version) >= much_later)
+        return versions[: found + 1]
 
     def _commit(self, version: int) -> Commit:
         added: list[LoggedFile] = []

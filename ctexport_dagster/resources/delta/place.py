@@ -30,6 +30,8 @@ class Place:
     home: Path
     attempted: str
     options: Mapping[str, str] = field(default_factory=dict, repr=False)
+    begins_anew_as: str | None = None
+    """What to declare the table as where no partition can be read without the one before; None where each can."""
 
     def opened(self, version: int | None = None) -> DeltaTable:
         """The table, at its newest version or another.
@@ -70,7 +72,10 @@ class Place:
                 yield self._fetched(path, Path(folder))
         except FileNotFoundError:
             what = f"a file of that version is no longer there ({Path(path).name}): it has been vacuumed"
-            fix = "Run the partitions after it, or restore the table's files; keep them longer than a re-run may come."
+            otherwise = "run the partitions after it"
+            if self.begins_anew_as is not None:
+                otherwise = f"declare the table as {self.begins_anew_as}, which begins with everything so far"
+            fix = f"Restore the table's files, or {otherwise}; keep them longer than a re-run may come."
             raise SourceMissing(self.attempted, what, fix) from None
 
     @contextmanager

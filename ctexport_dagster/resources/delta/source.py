@@ -25,7 +25,7 @@ from ctexport_dagster.resources.files.event_model import event_batches
 from ctexport_dagster.resources.model_columns import first_twice, model_names, renamed
 from ctexport_dagster.resources.storage import is_url
 
-_READING = 1
+_READING = 2
 """Raise it when the same rows come to be read differently: it stands in the fingerprint."""
 _SHAPE = ("columns", "types", "timezone", "mode")
 
@@ -94,7 +94,7 @@ class DeltaTables:
         """
         attempted = f"Reading {name} of {self.declaration.name} for {span.partition}"
         declared = self.declaration.dataset(name, attempted)
-        place = self._place(declared.table, attempted)
+        place = self._place(declared.table, attempted, "another dataset" if declared.is_chained else None)
         selection, upto = self._dataset_rows(declared, place, span)
         return DatasetInput(
             fingerprint=self._fingerprint(selection, declared),
@@ -121,7 +121,7 @@ class DeltaTables:
         attempted = f"Reading the {content} of {self.declaration.name} for {partition}"
         if declared is None:
             raise SourceMissing(attempted, "its declaration names no table of them", f"Add `{content}:` to it.")
-        place = self._place(declared.table, attempted)
+        place = self._place(declared.table, attempted, "another source" if content == "profiles" else None)
         predicate = _predicate(declared.where, partition, window, attempted)
         if declared.by == "predicate":
             return _newest(place, predicate)
@@ -176,11 +176,11 @@ class DeltaTables:
             )
         return selection, VersionBound(table=selection.table.id, version=selection.table.version).model_dump_json()
 
-    def _place(self, table: str, attempted: str) -> Place:
+    def _place(self, table: str, attempted: str, begins_anew_as: str | None = None) -> Place:
         options = {}
         if is_url(table):
             options = store_options(table_url(table), self.declaration.storage, self.surroundings)
-        return Place(table, self.surroundings.home, attempted, options)
+        return Place(table, self.surroundings.home, attempted, options, begins_anew_as)
 
     def _fingerprint(self, selection: Selection, declared: TableRows | None) -> str:
         shape = self.declaration.model_dump(mode="json", include={*_SHAPE})

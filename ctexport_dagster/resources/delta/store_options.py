@@ -1,7 +1,8 @@
 """`storage:` in the words of delta-rs, which has a store of its own for each cloud and needs no extra."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from ctexport_dagster.core.errors import ConfigurationError, Mistake
 from ctexport_dagster.core.secret import Secret
 from ctexport_dagster.core.surroundings import Surroundings
 from ctexport_dagster.resources.storage import BucketUrl, Cloud, Storage
@@ -11,6 +12,9 @@ _ENDPOINT: Mapping[Cloud, str] = {
     "gcs": "google_base_url",
     "azure": "azure_storage_endpoint",
 }
+_AWS_VARIABLES = ("AWS_SESSION_TOKEN",)
+_AZURE_VARIABLES = ("AZURE_STORAGE_ACCOUNT_KEY", "AZURE_STORAGE_ACCESS_KEY", "AZURE_STORAGE_MASTER_KEY")
+"""All names of one thing, which counts before a SAS token."""
 _TRIES = 8
 _NO_LIMIT = "24h"
 """Of a whole request: a large file may take its time; silence is bounded by `read_timeout`."""
@@ -22,7 +26,8 @@ def store_options(url: BucketUrl, storage: Storage, surroundings: Surroundings) 
     Without credentials nothing is said of them: delta-rs looks for those of this machine itself.
 
     Raises:
-        ConfigurationError: the variable of a secret isn't set, or holds no key.
+        ConfigurationError: the variable of a secret isn't set, or holds no key; or delta-rs would mix it with one
+            of the environment.
     """
     match url.cloud:
         case "s3":
@@ -37,6 +42,8 @@ def store_options(url: BucketUrl, storage: Storage, surroundings: Surroundings) 
 
 
 def _s3(storage: Storage, surroundings: Surroundings) -> dict[str, str | None]:
+    if storage.access_key_id and not storage.session_token:
+        _refuse_another_key(storage.access_key_id, _AWS_VARIABLES, "session_token", surroundings)
     return {
         "aws_region": storage.region or "us-east-1",
         "aws_access_key_id": _value(storage.access_key_id, surroundings),
@@ -45,7 +52,20 @@ def _s3(storage: Storage, surroundings: Surroundings) -> dict[str, str | None]:
     }
 
 
+def _refuse_another_key(declared: Secret, names: Sequence[str], instead: str, surroundings: Surroundings) -> None:
+    """delta-rs looks in the environment for what isn't declared, though one's key and another's don't go together."""
+    name = next((name for name in names if surroundings.environment.get(name)), None)
+    if name is not None:
+        message = (
+            f"is set, and delta-rs would use it along with {declared.env} or in its place: unset it;"
+            f" or declare {instead}: {{env: {name}}} if it is what should be used"
+        )
+        raise ConfigurationError([Mistake("environment", 0, name, message)])
+
+
 def _azure(url: BucketUrl, storage: Storage, surroundings: Surroundings) -> dict[str, str | None]:
+    if storage.sas_token:
+        _refuse_another_key(storage.sas_token, _AZURE_VARIABLES, "account_key", surroundings)
     token = _value(storage.sas_token, surroundings)
     return {
         "azure_storage_account_name": url.account or storage.storage_account,

@@ -5,6 +5,7 @@ by the cloud's own Python library, as destinations do.
 """
 
 import json
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, TypeAlias
@@ -17,8 +18,9 @@ from ctexport_dagster.resources.storage import BucketUrl, Storage
 
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials
+    from obstore.auth.azure import AzureCredentialProvider
     from obstore.auth.boto3 import Boto3CredentialProvider
-    from obstore.store import AzureConfig, ClientConfig, GCSConfig, RetryConfig, S3Config
+    from obstore.store import AzureConfig, AzureCredential, ClientConfig, GCSConfig, RetryConfig, S3Config, S3Credential
 
 Store: TypeAlias = S3Store | GCSStore | AzureStore
 _GOOGLE_SCOPE = "https://www.googleapis.com/auth/devstorage.read_only"
@@ -56,21 +58,28 @@ def _s3(url: BucketUrl, storage: Storage, surroundings: Surroundings) -> Store:
     }
     if storage.endpoint_url:
         given["endpoint"] = storage.endpoint_url.rstrip("/")
-    ambient = None
-    if storage.access_key_id and storage.secret_access_key:
-        given["access_key_id"] = storage.access_key_id.resolve(surroundings.environment)
-        given["secret_access_key"] = storage.secret_access_key.resolve(surroundings.environment)
-        if storage.session_token:
-            given["session_token"] = storage.session_token.resolve(surroundings.environment)
-    else:
-        ambient = _found_by_aws()
+    keys = _aws_keys(storage, surroundings)
     return S3Store(
         url.bucket,
         config=given,
         client_options=_client(storage),
         retry_config=_retries(storage),
-        credential_provider=ambient,
+        credential_provider=_found_by_aws() if keys is None else keys,
     )
+
+
+def _aws_keys(storage: Storage, surroundings: Surroundings) -> "Callable[[], S3Credential] | None":
+    """The declared keys, as a provider: as settings, the store would send the machine's AWS_SESSION_TOKEN along."""
+    if not (storage.access_key_id and storage.secret_access_key):
+        return None
+    environment = surroundings.environment
+    keys: S3Credential = {
+        "access_key_id": storage.access_key_id.resolve(environment),
+        "secret_access_key": storage.secret_access_key.resolve(environment),
+        "token": storage.session_token.resolve(environment) if storage.session_token else None,
+        "expires_at": None,
+    }
+    return lambda: keys
 
 
 def _found_by_aws() -> "Boto3CredentialProvider":
@@ -105,24 +114,35 @@ def _gcs(url: BucketUrl, storage: Storage, surroundings: Surroundings) -> Store:
 
 def _azure(url: BucketUrl, storage: Storage, surroundings: Surroundings) -> Store:
     given: AzureConfig = {"account_name": url.account or storage.storage_account or ""}
-    ambient = None
     if storage.endpoint_url:
         given["endpoint"] = storage.endpoint_url.rstrip("/")
-    if storage.sas_token:
-        given["sas_key"] = storage.sas_token.resolve(surroundings.environment).strip().lstrip("?")
-    elif storage.account_key:
-        given["account_key"] = storage.account_key.resolve(surroundings.environment)
-    else:
-        from obstore.auth.azure import AzureCredentialProvider
-
-        ambient = AzureCredentialProvider(scopes=[_AZURE_SCOPE])
+    declared = _azure_key(storage, surroundings)
     return AzureStore(
         url.bucket,
         config=given,
         client_options=_client(storage),
         retry_config=_retries(storage),
-        credential_provider=ambient,
+        credential_provider=_found_by_azure() if declared is None else declared,
     )
+
+
+def _azure_key(storage: Storage, surroundings: Surroundings) -> "Callable[[], AzureCredential] | None":
+    """The declared token or key, as a provider: before a declared token the store would take the machine's own key."""
+    key: AzureCredential
+    if storage.sas_token:
+        token = storage.sas_token.resolve(surroundings.environment).strip().lstrip("?")
+        key = {"sas_token": token, "expires_at": None}
+    elif storage.account_key:
+        key = {"access_key": storage.account_key.resolve(surroundings.environment), "expires_at": None}
+    else:
+        return None
+    return lambda: key
+
+
+def _found_by_azure() -> "AzureCredentialProvider":
+    from obstore.auth.azure import AzureCredentialProvider
+
+    return AzureCredentialProvider(scopes=[_AZURE_SCOPE])
 
 
 def _google_key(storage: Storage, surroundings: Surroundings) -> "Credentials | None":

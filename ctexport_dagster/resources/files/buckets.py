@@ -45,8 +45,16 @@ class BucketFile:
     def changed(self) -> None:
         """Stores tell times by the second, in which a file may change again."""
 
+    @property
+    def touched(self) -> None:
+        """As `changed`."""
+
     def content(self) -> str:
         return self.tag
+
+    def begins_with(self, content: str, size: int) -> bool:
+        """Never: an object is there as a whole or not at all, so that another one took its place."""
+        return False
 
     @contextmanager
     def here(self) -> Iterator[Path]:

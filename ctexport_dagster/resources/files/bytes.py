@@ -37,12 +37,14 @@ def unreadable(path: Path | str, why: str) -> SourceUnreadable:
     return SourceUnreadable(f"Reading {path}", why, "Put a whole file in its place and run the partition again.")
 
 
-def content_hash(path: Path) -> str:
-    """sha256 (hex) of the file as it lies there."""
+def content_hash(path: Path, size: int | None = None) -> str:
+    """sha256 (hex) of the file as it lies there, or of its first `size` bytes."""
     digest = hashlib.sha256()
+    left = path.stat().st_size if size is None else size
     with path.open("rb") as file:
-        while block := file.read(_HASH_BYTES):
+        while block := file.read(min(left, _HASH_BYTES)):
             digest.update(block)
+            left -= len(block)
     return digest.hexdigest()
 
 

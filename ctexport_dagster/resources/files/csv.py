@@ -15,9 +15,10 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.csv as pc
 
+from ctexport_dagster.core.errors import SourceUnreadable
 from ctexport_dagster.core.quarantine import QUARANTINE_SCHEMA, Reason
 from ctexport_dagster.core.source import RawBatch
-from ctexport_dagster.resources.files.bytes import BLOCK_BYTES, byte_blocks, unreadable
+from ctexport_dagster.resources.files.bytes import BLOCK_BYTES, byte_blocks
 
 _FIELD = rb'(?:"(?:[^"]++|"")*+"|[^",\r\n]*+)'
 _RECORD = re.compile(rb"(" + _FIELD + rb"(?:," + _FIELD + rb")*+)\r?\n")
@@ -28,8 +29,12 @@ _RECORD_BYTES = 16_000_000
 """A record that has no end by then has a stray quote."""
 
 
-def csv_batches(path: Path, origin: str, block_bytes: int = BLOCK_BYTES) -> Iterator[RawBatch]:
-    """The file's rows in order; blank lines and rows of empty fields alone are none. An empty file gives no batch.
+def csv_batches(
+    path: Path, origin: str, block_bytes: int = BLOCK_BYTES, *, keeps_empty: bool = False
+) -> Iterator[RawBatch]:
+    """The file's rows in order; blank lines are none. An empty file gives no batch.
+
+    `keeps_empty`: rows of empty fields alone (`,,`) are rows as well, as a table has them; else they are none.
 
     Raises:
         SourceUnreadable: the header is broken, or names a column twice or not at all.
@@ -39,7 +44,7 @@ def csv_batches(path: Path, origin: str, block_bytes: int = BLOCK_BYTES) -> Iter
         run = given
         if reader is None:
             header = _RECORD.match(run.content) if run.is_sound else None
-            reader = _Reader(origin, _header(path, header))
+            reader = _Reader(origin, _header(path, header), keeps_empty=keeps_empty)
             yield RawBatch(reader.frame(b""), origin=origin)
             run = run.after(header.end() if header else 0)
         if run.content:
@@ -60,9 +65,10 @@ class _Run:
 
 
 class _Reader:
-    def __init__(self, origin: str, names: list[str]) -> None:
+    def __init__(self, origin: str, names: list[str], *, keeps_empty: bool) -> None:
         self._origin = origin
         self._names = names
+        self._keeps_empty = keeps_empty
 
     def read(self, run: _Run) -> RawBatch:
         if not run.is_sound:
@@ -74,8 +80,7 @@ class _Reader:
         except pa.ArrowException:
             whole, lines, ragged = self._sifted(run)
             frame = self.frame(whole)
-        # `pl.all()`, for by name some columns would be taken for patterns.
-        held = frame.select(pl.any_horizontal(pl.all().is_not_null()).alias("held")).to_series()
+        held = self._held(run, frame, lines)
         return RawBatch(frame.filter(held), self._refused(ragged), self._origin, lines.filter(held))
 
     def frame(self, records: bytes) -> pl.DataFrame:
@@ -96,6 +101,16 @@ class _Reader:
         frame = pl.from_arrow(table)
         assert isinstance(frame, pl.DataFrame)
         return frame
+
+    def _held(self, run: _Run, frame: pl.DataFrame, lines: pl.Series) -> pl.Series:
+        """Whether each record is a row (Boolean)."""
+        # `pl.all()`, for by name some columns would be taken for patterns.
+        held = frame.select(pl.any_horizontal(pl.all().is_not_null()).alias("held")).to_series()
+        if not self._keeps_empty or held.all():
+            return held
+        each = run.content.split(b"\n")
+        has_fields = pl.Series([bool(each[line - run.first_line].strip(b"\r")) for line in lines.filter(~held)])
+        return held.scatter((~held).arg_true(), has_fields)
 
     def _lines(self, run: _Run, frame: pl.DataFrame) -> pl.Series:
         """The number of the line at which each record starts; only records with line breaks within are counted out."""
@@ -137,11 +152,18 @@ def _header(path: Path, record: re.Match[bytes] | None) -> list[str]:
     except UnicodeDecodeError:
         names = []
     if not names or "" in names:
-        raise unreadable(path, "its first line doesn't name every column")
-    twice = next((name for place, name in enumerate(names) if name in names[:place]), None)
+        raise _unnamed(path, "its first line doesn't name every column")
+    twice = next(((names.index(name), place) for place, name in enumerate(names) if name in names[:place]), None)
     if twice is not None:
-        raise unreadable(path, f"its first line names {twice!r} twice")
+        # By places: without a header, what stands there is a row's values.
+        first, second = (place + 1 for place in twice)
+        raise _unnamed(path, f"its first line has the same name at the places {first} and {second}")
     return names
+
+
+def _unnamed(path: Path, why: str) -> SourceUnreadable:
+    step = "Give it a first line that names every column once, and run the partition again."
+    return SourceUnreadable(f"Reading {path}", why, step)
 
 
 def _unquoted(field: bytes) -> bytes:

@@ -16,6 +16,7 @@ from ctexport_dagster.core.datasets.source import Span
 from ctexport_dagster.core.errors import SourceUnreadable
 from ctexport_dagster.core.normalise.fields import read_field
 from ctexport_dagster.core.normalise.refusals import Refusals
+from ctexport_dagster.core.normalise.values import EXACT_INTEGERS
 from ctexport_dagster.core.quarantine import Reason
 from ctexport_dagster.core.schema import ValueType
 from ctexport_dagster.core.source import RawBatch
@@ -68,6 +69,26 @@ class CursorRows:
     def _given(self) -> Bound | None:
         return remembered(self.span.upto)
 
+    def settled(self, batch: RawBatch) -> RawBatch:
+        """A batch of picked rows with whole numbers for cursors that are whole, though a fraction made them floats."""
+        name = self._column
+        if name not in batch.frame.columns or not self._are_numbers(batch.frame[name]):
+            return batch
+        whole = _whole(batch.frame[name].alias("cursor"))
+        # By name: some names would be taken for patterns, and one that is called "" for none.
+        columns = {column: whole if column == name else batch.frame[column] for column in batch.frame.columns}
+        return replace(batch, frame=pl.DataFrame(columns))
+
+    def _are_numbers(self, values: pl.Series) -> bool:
+        """Whether floats stand where the cursors so far were whole numbers: `3.0` makes floats of a file's others."""
+        return values.dtype == pl.Float64() and self._known_kind == "number"
+
+    @property
+    def _known_kind(self) -> CursorKind | None:
+        before = self._since or self._given
+        # A partition without rows has no value that would tell the kind.
+        return before.kind if before and before.value is not None else self.kind
+
     def _comparable(self, batch: RawBatch) -> tuple[RawBatch, pl.Series]:
         """The batch without the rows whose cursor is of another type than the column, and the cursors of the others."""
         refusals = Refusals(batch)
@@ -92,7 +113,12 @@ class CursorRows:
             return self._in_type(target, given, refusals)
         for column, values in given[1:]:
             refusals.add(name, Reason.CONTRADICTS_TYPE, values.is_not_null(), column)
-        return given[0][1]
+        (column, values), *_ = given
+        if not self._are_numbers(values):
+            return values
+        whole = _whole(values)
+        refusals.add(name, Reason.CONTRADICTS_TYPE, values.is_not_null() & whole.is_null(), column)
+        return whole
 
     def _in_type(self, target: ValueType, given: list[tuple[str, pl.Series]], refusals: Refusals) -> pl.Series:
         """The values of several columns, of which a row has one at most, in one type."""
@@ -137,9 +163,7 @@ class CursorRows:
         kind = kind_of(values.dtype)
         if kind is None:
             raise self._unusable(f"{self._column!r} is of the type {values.dtype}, and {_USABLE}")
-        before = self._since or self._given
-        # A partition without rows has no value that would tell the kind.
-        known = before.kind if before and before.value is not None else self.kind
+        known = self._known_kind
         if known is not None and kind != known:
             raise self._unusable(f"{self._column!r} is {_NAMES[kind]} now, and was {_NAMES[known]} before")
         self.kind = kind
@@ -147,6 +171,14 @@ class CursorRows:
 
     def _unusable(self, what: str) -> SourceUnreadable:
         return SourceUnreadable(self.attempted, what, "Mend the files, or `cursor` and `types` of the dataset.")
+
+
+def _whole(values: pl.Series) -> pl.Series:
+    """Floats as Int64; null where one isn't whole, or so large that other whole numbers have the same float."""
+    cursor = pl.col("cursor")
+    is_whole = (cursor.abs() < EXACT_INTEGERS) & (cursor.floor() == cursor)
+    whole = pl.when(is_whole).then(cursor).cast(pl.Int64, strict=False).alias("cursor")
+    return values.to_frame("cursor").select(whole).to_series()
 
 
 def _filtered(batch: RawBatch, rows: pl.Series) -> RawBatch:

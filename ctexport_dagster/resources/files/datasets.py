@@ -38,7 +38,7 @@ from ctexport_dagster.resources.files.templates import (
 )
 from ctexport_dagster.resources.files.text_columns import text_batches
 
-_READING = 2
+_READING = 3
 """Raise it when the same files come to be read differently: it stands in the fingerprint."""
 _ROW_BYTES = 200
 _CSV_NAME = re.compile(r"\.csv(\.gz|\.gzip)?$", re.IGNORECASE)
@@ -184,7 +184,8 @@ class _Reading:
         for file, kind in self.files:
             with file.here() as path:
                 batches = rows.picked(_batches(path, file.name, kind))
-                yield from _by_themselves(path, file.name, batches) if kind == "ndjson" else batches
+                found = _by_themselves(path, file.name, batches) if kind == "ndjson" else batches
+                yield from map(rows.settled, found)
 
 
 def _batches(path: Path, name: str, kind: FileFormat) -> Iterator[RawRows]:

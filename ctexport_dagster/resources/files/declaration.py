@@ -2,15 +2,16 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self, assert_never
 
 from pydantic import Field, field_validator, model_validator
 
 from ctexport_dagster.core.datasets.source import DatasetInput, Span
-from ctexport_dagster.core.errors import SourceMissing
+from ctexport_dagster.core.errors import SourceMissing, SourceUnreadable
 from ctexport_dagster.core.events.source import EventInput, RawEvents
 from ctexport_dagster.core.interval import Interval
 from ctexport_dagster.core.source import ProfileInput, RawBatch
@@ -34,7 +35,7 @@ from ctexport_dagster.resources.files.templates import (
 )
 from ctexport_dagster.resources.storage import Storage, bucket_url, is_url
 
-_READING = 2
+_READING = 3
 """Raise it when the same files come to be read differently: it stands in the fingerprint."""
 _ROW_BYTES = 300
 
@@ -84,9 +85,15 @@ class FilesSource(DeclaredSource[str, str, FilesDataset]):
 
     def check(self, home_root: Path) -> tuple[str, ...]:
         """What stands in the way of reading it, in sentences: the folders before the first variable must exist."""
-        local = (template for template in self.templates if not is_url(template))
-        folders = dict.fromkeys(folder_of(template, home_root) for template in local)
-        return tuple(f"{folder} is no folder that can be read" for folder in folders if not folder.is_dir())
+        tables = {f"datasets.{name}.path": declared.path for name, declared in self.datasets.items()}
+        paths = {"profiles": self.profiles, "events": self.events, **tables}
+        local = {field: template for field, template in paths.items() if template and not is_url(template)}
+        folders = {field: folder_of(template, home_root) for field, template in local.items()}
+        return tuple(
+            f"{field}: {folder} is no folder that can be read; make it, or mend the path"
+            for field, folder in folders.items()
+            if not folder.is_dir()
+        )
 
 
 @dataclass(frozen=True)
@@ -201,7 +208,7 @@ class Files:
     def _batches(self, files: Sequence[tuple[FoundFile, FileFormat]]) -> Iterator[RawBatch]:
         for file, kind in files:
             for batch in self._read(file, kind):
-                yield _in_the_model(batch, self.declaration.columns, file.name, needs_id=kind != "ndjson")
+                yield _in_the_model(batch, self.declaration, file.name, needs_id=kind != "ndjson")
 
     def _event_batches(self, files: Sequence[tuple[FoundFile, FileFormat]], partition: str) -> Iterator[RawEvents]:
         for file, kind in files:
@@ -225,8 +232,9 @@ class Files:
                     assert_never(kind)
 
 
-def _in_the_model(batch: RawBatch, columns: dict[str, str], file: str, *, needs_id: bool) -> RawBatch:
-    """The batch with its columns named as in the model: `columns` maps model names to the file's."""
+def _in_the_model(batch: RawBatch, declared: FilesSource, file: str, *, needs_id: bool) -> RawBatch:
+    """The batch with its columns named as in the model, as `columns:` says."""
+    columns = declared.columns
     names = {given: model for model, given in columns.items()}
     further = {name for variants in batch.variants.values() for name in variants}
     renamed = {name: names.get(name, name) for name in batch.frame.columns if name not in further}
@@ -237,6 +245,18 @@ def _in_the_model(batch: RawBatch, columns: dict[str, str], file: str, *, needs_
             raise unreadable(file, why)
         taken[model] = given
     if needs_id and "clevertapId" not in taken:
-        raise unreadable(file, f"it has no column {columns.get('clevertapId', 'clevertapId')!r} for the clevertapId")
+        raise _without_id(file, declared, renamed)
     variants = {renamed[name]: further for name, further in batch.variants.items()}
     return RawBatch(batch.frame.rename(renamed), batch.unreadable, batch.origin, batch.numbers, variants)
+
+
+def _without_id(file: str, declared: FilesSource, given: Iterable[str]) -> SourceUnreadable:
+    """Names a column of the file only where it is close: the first line of a file without a header holds values."""
+    wanted = declared.columns.get("clevertapId", "clevertapId")
+    close = get_close_matches(wanted, list(given), n=1)
+    named = close[0] if close else "its column"
+    return SourceUnreadable(
+        f"Reading {file}",
+        f"it has no column {wanted!r} for the clevertapId" + (f"; did you mean {named!r}?" if close else ""),
+        f"Write `clevertapId: {named}` under `columns:` of resources/{declared.name}.yaml.",
+    )

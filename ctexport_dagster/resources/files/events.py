@@ -12,7 +12,7 @@ from ctexport_dagster.resources.files.events_ndjson import ndjson_events
 from ctexport_dagster.resources.files.parquet import parquet_batches
 from ctexport_dagster.resources.files.templates import FileFormat
 
-READING = 1
+READING = 2
 """Raise it when the same files come to be read differently: it stands in the fingerprint."""
 ROW_BYTES = 700
 

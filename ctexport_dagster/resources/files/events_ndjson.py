@@ -6,6 +6,7 @@ them: such lines are made compact first. A block that fails is read line by line
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
@@ -17,20 +18,23 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from ctexport_dagster.core.events.header import event_name_in
 from ctexport_dagster.core.events.model import MAPS
-from ctexport_dagster.core.events.normalise_objects import flaw_of
+from ctexport_dagster.core.events.normalise_objects import flaw_of, joined_maps
 from ctexport_dagster.core.events.source import RawEvents
 from ctexport_dagster.core.quarantine import QUARANTINE_SCHEMA, Reason, empty_quarantine
 from ctexport_dagster.resources.files.bytes import BLOCK_BYTES
-from ctexport_dagster.resources.files.event_model import MODEL_NAMES, model_name, named
-from ctexport_dagster.resources.files.events_header import event_name_in
+from ctexport_dagster.resources.files.event_model import MODEL_NAMES, model_name
 from ctexport_dagster.resources.files.json_scalars import read_scalars
 from ctexport_dagster.resources.files.ndjson import line_blocks, plain_lines
 from ctexport_dagster.resources.files.ndjson_salvage import id_in_broken
 
 _ABSENT = msgspec.Raw(b"")
+_MARKUP = frozenset('{}"')
 _MOST_KEYS = 256
 """Of more keys in a file's lines the decoder isn't told; their blocks are read line by line."""
+_TEACHABLE = re.compile(r'[^"\\\x00-\x1f]*')
+"""Other keys a struct of msgspec can't have; their blocks are read line by line as well."""
 _decode_line = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
@@ -38,6 +42,8 @@ def ndjson_events(
     path: Path, origin: str, columns: Mapping[str, str], event_name: str | None, block_bytes: int = BLOCK_BYTES
 ) -> Iterator[RawEvents]:
     """The file's events in order. A first line that is no object names all those that don't tell their name.
+
+    In such a file a later one behind a whole event does so for those that follow: two files may have run into one.
 
     Raises:
         SourceUnreadable: the file is one JSON array, or a line is longer than 64 MB.
@@ -51,11 +57,15 @@ def ndjson_events(
 
 @dataclass
 class _Lines:
-    """What some lines hold: their numbers and texts, and for each key of theirs the values, `_ABSENT` for none."""
+    """What some lines hold: their numbers and texts, and for each key of theirs the values, `_ABSENT` for none.
+
+    `event_names` are those that the headers before them give.
+    """
 
     numbers: list[int]
     texts: Sequence[bytes]
     values: Mapping[str, Sequence[msgspec.Raw]]
+    event_names: pl.Series
 
 
 @dataclass
@@ -68,6 +78,9 @@ class _Reader:
     _keys: dict[str, None] = field(default_factory=dict)
     _decoder: "msgspec.json.Decoder[list[msgspec.Struct]] | None" = None
     _is_start: bool = True
+    _is_headed: bool = False
+    _is_behind_whole: bool = True
+    """Whether the line before was an event or a header: behind a broken one, a bare text may be a part of it."""
 
     def read(self, block: bytes, first_line: int) -> RawEvents:
         """A block of whole lines as raw events."""
@@ -76,20 +89,21 @@ class _Reader:
         plain = plain_lines(block) if self._decoder is not None else None
         lines = self._fast(plain, first_line) if plain is not None else None
         if lines is not None:
+            self._is_behind_whole = True
             return self._events(lines, empty_quarantine())
         return self._events(*self._exact(block, first_line))
 
     def _without_header(self, block: bytes, first_line: int) -> tuple[bytes, int]:
         """The block behind its first line, if that names the events; blank lines before it are none."""
-        start = len(block) - len(block.lstrip())
-        if start == len(block):
+        content = len(block) - len(block.lstrip())
+        if content == len(block):
             return block, first_line
         self._is_start = False
-        end = block.find(b"\n", start) + 1 or len(block)
+        start, end = block.rfind(b"\n", 0, content) + 1, block.find(b"\n", content) + 1 or len(block)
         name = event_name_in(block[start:end])
         if name is None:
             return block, first_line
-        self.event_name = name
+        self.event_name, self._is_headed = name, True
         return block[end:], first_line + block.count(b"\n", 0, end)
 
     def _fast(self, content: bytes, first_line: int) -> _Lines | None:
@@ -104,7 +118,7 @@ class _Reader:
         if found is None:
             return None
         texts = content.split(b"\n")[:-1]
-        return _Lines(list(range(first_line, first_line + len(texts))), texts, found)
+        return _Lines(list(range(first_line, first_line + len(texts))), texts, found, self._names(len(texts)))
 
     def _decoded(self, content: bytes) -> dict[str, list[msgspec.Raw]] | None:
         """The values of each key, if every line holds nothing but one value for each of its keys."""
@@ -128,6 +142,7 @@ class _Reader:
         numbers: list[int] = []
         texts: list[bytes] = []
         rows: list[dict[str, msgspec.Raw]] = []
+        names: list[str | None] = []
         refused: list[tuple[str | None, ...]] = []
         for number, line in enumerate(block.split(b"\n"), start=first_line):
             text = line.strip(b" \t\r")
@@ -135,19 +150,42 @@ class _Reader:
                 continue
             row = _values(text)
             if isinstance(row, Reason):
+                if self._is_header(line):
+                    continue
+                self._is_behind_whole = False
                 refused.append(self._refusal(number, line, row))
                 continue
             numbers.append(number)
             texts.append(text)
             rows.append(row)
+            names.append(self.event_name)
+            self._is_behind_whole = True
         self._learn(rows)
         keys = dict.fromkeys(key for row in rows for key in row)
         values = {key: [row.get(key, _ABSENT) for row in rows] for key in keys}
-        return _Lines(numbers, texts, values), _frame_of(refused)
+        return _Lines(numbers, texts, values, pl.Series(names, dtype=pl.String)), _frame_of(refused)
+
+    def _is_header(self, line: bytes) -> bool:
+        """Whether a line that is no event names those that follow, which it does from here on.
+
+        Behind one that may be a name or a part of an event, events that don't tell their name have none: to refuse them
+        is better than to file them under another's.
+        """
+        if not (self._is_headed and self._is_behind_whole) or line.lstrip().startswith(b"{"):
+            return False
+        name = event_name_in(line)
+        is_clear = name is not None and (line.lstrip().startswith(b'"') or not _MARKUP & set(name))
+        self.event_name = name if is_clear else None
+        return is_clear
+
+    def _names(self, count: int) -> pl.Series:
+        return pl.Series([self.event_name], dtype=pl.String).new_from_index(0, count)
 
     def _learn(self, rows: Sequence[Mapping[str, msgspec.Raw]]) -> None:
         keys = {**self._keys, **dict.fromkeys(key for row in rows for key in row)}
         if not keys or len(keys) > _MOST_KEYS or keys.keys() == self._keys.keys():
+            return
+        if not all(map(_TEACHABLE.fullmatch, keys)):
             return
         self._keys = keys
         fields = {f"k{place}": key for place, key in enumerate(keys)}
@@ -179,12 +217,11 @@ class _Reader:
                     number, text = lines.numbers[place], lines.texts[place]
                     refused.append(self._refusal(number, text, Reason.CONTRADICTS_TYPE, key, given[place]))
                 kept &= ~wrong
-            columns[name] = columns[name].fill_null(column) if name in columns else column
-        columns.setdefault("eventName", pl.Series([None] * rows, dtype=pl.String))
+            columns[name] = _joined(name, columns[name], column) if name in columns else column
+        told = columns.get("eventName")
+        columns["eventName"] = lines.event_names if told is None else told.fill_null(lines.event_names)
         frame = pl.DataFrame([column.alias(name) for name, column in columns.items()])
         numbers = pl.Series(lines.numbers, dtype=pl.UInt64)
-        if self.event_name is not None:
-            frame = named(frame, rows, self.event_name)
         if refused:
             frame, numbers = frame.filter(kept), numbers.filter(kept)
         return RawEvents(frame, pl.concat([unreadable, _frame_of(refused)]), self.origin, numbers)
@@ -195,6 +232,11 @@ class _Reader:
         text = line.rstrip(b"\r").decode(errors="backslashreplace")
         identifier = id_in_broken(line, self.columns.get("clevertapId", "clevertapId"))
         return (identifier, reason.value, key, value, text, f"{self.origin}:{number}")
+
+
+def _joined(name: str, first: pl.Series, second: pl.Series) -> pl.Series:
+    """Two spellings of one name: of maps the entries of both, else the first that has a value."""
+    return joined_maps(first, second) if name in MAPS else first.fill_null(second)
 
 
 def _values(line: bytes) -> dict[str, msgspec.Raw] | Reason:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -26,11 +26,24 @@ class FoundFile(Protocol):
 
     @property
     def changed(self) -> int | None:
-        """When, in nanoseconds since 1970: the same time, the same content. None where `content` is told for free."""
+        """When, in nanoseconds since 1970. None where `content` is told for free."""
+        ...
+
+    @property
+    def touched(self) -> int | None:
+        """When anything of it changed last, its name and `changed` included: nobody sets it. None as with `changed`."""
         ...
 
     def content(self) -> str:
         """What changes with the file's content: its sha256, or what its store gives instead, without a download.
+
+        Raises:
+            SourceUnreadable: the file can't be read.
+        """
+        ...
+
+    def begins_with(self, content: str, size: int) -> bool:
+        """Whether its first `size` bytes are what `content` was the first characters of, so that it has only grown.
 
         Raises:
             SourceUnreadable: the file can't be read.
@@ -78,15 +91,20 @@ class LocalFile:
     path: Path
     bytes: int
     changed: int
+    touched: int = field(compare=False)
 
     @staticmethod
     def at(path: Path, name: str) -> "LocalFile":
         told = path.stat()
-        return LocalFile(name, path, told.st_size, told.st_mtime_ns)
+        return LocalFile(name, path, told.st_size, told.st_mtime_ns, told.st_ctime_ns)
 
     def content(self) -> str:
         with self.here() as path:
             return content_hash(path)
+
+    def begins_with(self, content: str, size: int) -> bool:
+        with self.here() as path:
+            return content_hash(path, size).startswith(content)
 
     @contextmanager
     def here(self) -> Iterator[Path]:

@@ -52,8 +52,11 @@ def _is_number(given: pl.Series, kinds: frozenset[Kind]) -> pl.Series:
 
 
 def _array(text: str) -> str | None:
-    """None where an item is neither text nor a whole number."""
-    items = [item for item in cast("list[object]", json.loads(text)) if item is not None]
+    """None where an item is neither text nor a whole number, or has more digits than Python reads (4,300)."""
+    try:
+        items = [item for item in cast("list[object]", json.loads(text)) if item is not None]
+    except (ValueError, RecursionError):
+        return None
     if any(type(item) not in (str, int) for item in items):
         return None
     return json.dumps([str(item) for item in items], ensure_ascii=False)

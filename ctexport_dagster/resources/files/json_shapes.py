@@ -1,8 +1,8 @@
-"""What the values of NDJSON files are, merged over all rows: scalars, lists and objects, to any depth.
+"""What the values of NDJSON files are, merged over all rows: scalars, lists and objects, 32 levels deep.
 
-Whole numbers are Int64, beyond 64 bits Int128; fractions are the nearest Float64, as every JSON reader takes them. A
-fraction with more digits than a Float64 can tell apart (18 and more), or beyond its range, stays the text that it is:
-nothing is rounded silently.
+Whole numbers are Int64, beyond 64 bits Int128, beyond the 38 digits of a decimal text; fractions are the nearest
+Float64, as every JSON reader takes them. A fraction with more digits than a Float64 can tell apart (18 and more), or
+beyond its range, stays the text that it is: nothing is rounded silently.
 """
 
 import json
@@ -20,7 +20,11 @@ Kind = Literal["boolean", "integer", "long", "wide", "float", "string", "list", 
 
 FLOAT_DIGITS = 17
 """So many significant digits name a Float64 uniquely; more of them may say what none can hold."""
-_INT64, _INT128 = 2**63, 2**127
+_INT64 = 2**63
+_WIDEST = 10**38
+"""Tables keep 128-bit integers as decimals, of 38 digits: those with 39 would be refused."""
+_MOST_LEVELS = 32
+"""Polars takes several times as long with every few levels more: at 110 of them, minutes for one row."""
 _MOST_KEYS = 1_000
 """An object with more keys than these is a map by any name; its values become JSON text."""
 
@@ -148,7 +152,7 @@ def kind_of(value: object) -> Kind:
             size = abs(value)
             if size <= EXACT_INTEGERS:
                 return "integer"
-            return "long" if -_INT64 <= value < _INT64 else "wide" if size < _INT128 else "string"
+            return "long" if -_INT64 <= value < _INT64 else "wide" if size < _WIDEST else "string"
         case float():
             return "float"
         case list():
@@ -157,6 +161,18 @@ def kind_of(value: object) -> Kind:
             return "object"
         case _:
             return "string"
+
+
+def is_too_deep(row: dict[str, object], text: bytes) -> bool:
+    """Whether objects and lists lie within one another, the row itself included, deeper than any shape goes."""
+    return text.count(b"{") + text.count(b"[") > _MOST_LEVELS and _is_deeper(row, _MOST_LEVELS)
+
+
+def _is_deeper(value: object, levels: int) -> bool:
+    if not isinstance(value, dict | list):
+        return False
+    items = value.values() if isinstance(value, dict) else value
+    return not levels or any(_is_deeper(item, levels - 1) for item in items)
 
 
 def fitted(value: object, dtype: pl.DataType) -> object:

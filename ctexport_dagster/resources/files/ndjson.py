@@ -7,6 +7,7 @@ line, or an integer in a float's place beyond 2^53: those are looked for here. A
 teaches a new contract.
 """
 
+import re
 from collections.abc import Collection, Iterator
 from math import isfinite
 from pathlib import Path
@@ -24,6 +25,8 @@ from ctexport_dagster.resources.files.parquet import as_frame
 
 _FIRST_BYTES = 500_000
 _LINE_BYTES = 64_000_000
+_OPENS_ARRAY = re.compile(rb"\s*\[\s*(?:[\[{\"\d\]tfn-]|$)")
+"""A JSON array, by its first item too: an event's name on the first line may be `[Promo] Sale`."""
 
 
 def ndjson_batches(
@@ -158,7 +161,7 @@ def line_blocks(path: Path, block_bytes: int) -> Iterator[bytes]:
     limit = min(_FIRST_BYTES, block_bytes)
     is_start = True
     for block in byte_blocks(path, block_bytes):
-        if is_start and block.lstrip()[:1] == b"[":
+        if is_start and _OPENS_ARRAY.match(block):
             raise unreadable(path, "it is one JSON array, not one object a line (`jq -c '.[]'` makes it so)")
         is_start = False
         rest += block

@@ -16,7 +16,7 @@ from ctexport_dagster.core.normalise.values import EXACT_INTEGERS
 from ctexport_dagster.core.quarantine import QUARANTINE_SCHEMA, Reason
 from ctexport_dagster.core.source import RawBatch
 from ctexport_dagster.resources.files.bytes import BLOCK_BYTES
-from ctexport_dagster.resources.files.json_shapes import FLOAT_DIGITS, Shape, fitted, kind_of, read_float
+from ctexport_dagster.resources.files.json_shapes import FLOAT_DIGITS, Shape, fitted, is_too_deep, kind_of, read_float
 from ctexport_dagster.resources.files.line_numbers import Lines
 from ctexport_dagster.resources.files.ndjson import line_blocks, read_against
 from ctexport_dagster.resources.files.ndjson_exact import json_object
@@ -186,7 +186,8 @@ def _rows(block: _Block, origin: str) -> _Rows:
 
 def _row(text: bytes) -> dict[str, object] | Reason:
     try:
-        return json_object(text, read_float, _no_number)
+        row = json_object(text, read_float, _no_number)
+        return Reason.UNREADABLE if is_too_deep(row, text) else row
     except _NotFinite:
         return Reason.NOT_FINITE
     except UnicodeError:

@@ -13,6 +13,8 @@ from ctexport_dagster.resources.files.parquet_wide import is_wide_and_long, wide
 
 _BATCH_BYTES = 8_000_000
 _BATCH_ROWS = 25_000
+_MOST_BYTES, _FEW_ROWS = 32_000_000, 1_000
+"""A batch of fewer rows than these costs more than its values: so it may be larger, up to a bound."""
 _BUFFER_BYTES = 1 << 18
 
 
@@ -37,12 +39,15 @@ def parquet_tables(path: Path, retyped: Callable[[pa.DataType], pa.DataType]) ->
     """
     try:
         # Without a buffer and with pre_buffer, pyarrow holds whole row groups: 1 M rows and more.
-        with pq.ParquetFile(path, pre_buffer=False, buffer_size=_BUFFER_BYTES) as file:
+        # INT96 as nanoseconds, pyarrow's default, wraps beyond the years 1677 to 2262: 9999-12-31 came out as 1816.
+        with pq.ParquetFile(
+            path, pre_buffer=False, buffer_size=_BUFFER_BYTES, coerce_int96_timestamp_unit="us"
+        ) as file:
             twice = _first_twice(file.schema_arrow.names)
             if twice is not None:
                 raise unreadable(path, f"it has two columns {twice!r}")
             schema = pa.schema([field.with_type(retyped(field.type)) for field in file.schema_arrow])
-            tables = _tables(file, _rows_per_batch(file.metadata)) if file.metadata.num_rows else ()
+            tables = _tables(file) if file.metadata.num_rows else ()
             for table in tables or (file.schema_arrow.empty_table(),):
                 yield table.cast(schema)
     except (pa.ArrowException, OSError) as error:
@@ -57,8 +62,9 @@ def parquet_row_count(path: Path) -> int:
         return 0
 
 
-def _tables(file: pq.ParquetFile, batch_rows: int) -> Iterator[pa.Table]:
+def _tables(file: pq.ParquetFile) -> Iterator[pa.Table]:
     for group in range(file.metadata.num_row_groups):
+        batch_rows = _rows_per_batch(file.metadata, group)
         if is_wide_and_long(file.metadata, group):
             yield from wide_batches(file, group, batch_rows)
         else:
@@ -75,10 +81,12 @@ def as_frame(table: pa.Table) -> pl.DataFrame:
     return frame
 
 
-def _rows_per_batch(metadata: pq.FileMetaData) -> int:
-    total = sum(metadata.row_group(place).total_byte_size for place in range(metadata.num_row_groups))
-    row_bytes = max(1, total // max(1, metadata.num_rows), 8 * metadata.num_columns)
-    return max(1_000, min(_BATCH_ROWS, _BATCH_BYTES // row_bytes))
+def _rows_per_batch(metadata: pq.FileMetaData, group: int) -> int:
+    """By the rows of this row group alone: among millions of short rows, a group of long ones took 1.9 GB."""
+    told = metadata.row_group(group)
+    row_bytes = max(1, told.total_byte_size // max(1, told.num_rows), 8 * metadata.num_columns)
+    rows = max(_BATCH_BYTES // row_bytes, min(_FEW_ROWS, _MOST_BYTES // row_bytes))
+    return max(1, min(_BATCH_ROWS, rows))
 
 
 def _as_bytes(kind: pa.DataType) -> pa.DataType:

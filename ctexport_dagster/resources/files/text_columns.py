@@ -14,12 +14,12 @@ from ctexport_dagster.resources.files.csv import csv_batches
 
 
 def text_batches(path: Path, origin: str) -> Iterator[RawBatch]:
-    """The file's rows in order, as `csv_batches` gives them, with String columns.
+    """The file's rows in order, as `csv_batches` gives them, with String columns; those of empty fields alone, too.
 
     Raises:
         SourceUnreadable: the header is broken, or names a column twice or not at all.
     """
-    for batch in csv_batches(path, origin):
+    for batch in csv_batches(path, origin, keeps_empty=True):
         yield _as_text(batch)
 
 

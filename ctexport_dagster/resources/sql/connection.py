@@ -6,14 +6,17 @@ What goes wrong is told without the URL, the query's values or the database's ow
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import quote
 
 from sqlalchemy import Connection, create_engine
-from sqlalchemy.engine import Engine, make_url
+from sqlalchemy.engine import URL, Engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 
 from ctexport_dagster.core.errors import ConfigurationError, Mistake, SourceUnreadable
 from ctexport_dagster.core.secret import Secret
-from ctexport_dagster.resources.sql.postgres_types import speak_exactly
+from ctexport_dagster.resources.sql.postgres_types import speak_as_it_is, speak_exactly
+from ctexport_dagster.resources.sql.unread import read_on
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,8 @@ class Access:
         try:
             with engine.connect() as connection:
                 _hold_still(connection)
+                read_on(connection)
+                speak_as_it_is(connection)
                 if exactly:
                     speak_exactly(connection)
                 yield connection
@@ -52,7 +57,7 @@ class Access:
     def _engine(self) -> Engine:
         url = self.url.resolve(self.environment)
         try:
-            return create_engine(make_url(url), pool_size=1, max_overflow=0, hide_parameters=True)
+            return create_engine(_of_what_is_there(make_url(url)), pool_size=1, max_overflow=0, hide_parameters=True)
         except NoSuchModuleError:
             message = "names a database that SQLAlchemy doesn't know; write it as postgresql+psycopg://…"
         except ModuleNotFoundError as problem:
@@ -85,16 +90,42 @@ def _hold_still(connection: Connection) -> None:
             pass
 
 
+def _of_what_is_there(url: URL) -> URL:
+    """SQLite makes an empty database of a mistyped path, and answers from that, unless it is told not to."""
+    if (url.get_backend_name(), url.get_driver_name()) != ("sqlite", "pysqlite"):
+        return url
+    if url.database in (None, "", ":memory:") or "uri" in url.query:
+        return url
+    return url.set(database=f"file:{quote(str(Path(url.database).absolute()))}").update_query_dict(
+        {"uri": "true", "mode": "rw"}  # not `ro`: what a writer left half done is to be rolled back
+    )
+
+
 def _told(problem: DBAPIError) -> str:
-    names = ("sqlstate", "pgcode", "sqlite_errorname")
-    code = next((code for name in names if (code := getattr(problem.orig, name, None))), None)
-    name = type(problem.orig).__name__
+    code, name = _code(problem), type(problem.orig).__name__
     return f"the database answered with {name}{f' ({code})' if code else ''}"
 
 
+def _code(problem: DBAPIError) -> str | None:
+    names = ("sqlstate", "pgcode", "sqlite_errorname")
+    return next((code for name in names if (code := getattr(problem.orig, name, None))), None)
+
+
 def _next_step(problem: DBAPIError) -> str:
-    is_the_query = getattr(problem.orig, "sqlite_errorname", None) == "SQLITE_ERROR"
-    if not is_the_query and (problem.connection_invalidated or type(problem.orig).__name__ == "OperationalError"):
+    code, name = _code(problem), type(problem.orig).__name__
+    is_the_query = code == "SQLITE_ERROR"
+    if code == "42883":
+        return (
+            "If the cursor is a uuid or an enumeration, cast it to text in the query. Else run the query by hand in the"
+            " database: its own message says what is missing."
+        )
+    if code is None and name == "DataError":
+        return "It holds a value that the driver can't read: cast that column to text in the query, or leave it out."
+    if code is not None and code.startswith("SQLITE_") and not is_the_query:
+        return (
+            "Check that the path in the URL is that of a database, which may be read and isn't locked; then run again."
+        )
+    if not is_the_query and (problem.connection_invalidated or name == "OperationalError"):
         return (
             "Check that the database is up, and the host, user and password in the URL; then run the partition again."
         )

@@ -12,6 +12,7 @@
 `snapshot` source that names none of them gives today's state for whatever day is run.
 """
 
+import re
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -26,13 +27,17 @@ if TYPE_CHECKING:
     from ctexport_dagster.resources.sql.source import Database
 
 BINDS = ("start", "end", "partition")
+_READS = re.compile(r"[\s(]*(select|with|values|table)\b", re.IGNORECASE)
+_ASIDE = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|(\$\w*\$).*?\1|--[^\n]*|/\*.*?\*/", re.DOTALL)
+"""Texts, quoted names and comments of a query."""
 
 
 def _one_select(query: str) -> str:
     plain = query.strip().rstrip(";").rstrip()
-    if not plain or plain.split(None, 1)[0].lower() not in ("select", "with", "values", "table"):
+    bare = _ASIDE.sub(" ", plain)
+    if not _READS.match(bare):
         raise ValueError("write a SELECT: a source only reads")
-    if ";" in plain:
+    if ";" in bare:
         raise ValueError("write one SELECT; `;` may stand at its end alone")
     unknown = [name for name in binds_of(plain) if name not in BINDS]
     if unknown:

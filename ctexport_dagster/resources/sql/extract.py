@@ -9,11 +9,10 @@ import json
 import shutil
 import tempfile
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
 
 import msgspec
 import polars as pl
@@ -24,13 +23,14 @@ from ctexport_dagster.core.source import RawBatch
 from ctexport_dagster.resources.model_columns import first_twice
 from ctexport_dagster.resources.sql.columns import raw_batch
 from ctexport_dagster.resources.sql.postgres_types import UnfitValues, is_psycopg, postgres_schema, typed_batch
+from ctexport_dagster.resources.sql.unread import Batching, telling
 
-Rows: TypeAlias = Sequence[Sequence[object]]
-Batching: TypeAlias = Callable[[Sequence[str], Rows, int, str], RawBatch]
-"""Makes a batch of some rows: their columns' names, the rows, the number of the first (from 1), where they stand."""
+_FIRST_PIECE_ROWS = 8
+"""So few are asked for at first, for nobody knows yet how wide they are: 500 rows of 1 MB took 1.3 GB."""
 _PIECE_ROWS = 500
 _BATCH_BYTES = 4_000_000
 """Of rows as they are encoded; as objects of Python they take some eight times as much."""
+_MSGPACK = msgspec.msgpack.Encoder(enc_hook=repr, order="sorted")
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,22 +54,31 @@ class Extract:
 
 
 def extracted(
-    connection: Connection, query: TextClause, fetch_rows: int, origin: str, attempted: str, *, typed: bool = False
+    connection: Connection,
+    query: TextClause,
+    fetch_rows: int,
+    origin: str,
+    attempted: str,
+    *,
+    typed: bool = False,
+    tells_unread: bool = False,
 ) -> Extract:
     """Runs a query and takes its answer to disk, at most `fetch_rows` rows at a time; other errors are the driver's.
 
     `typed`: columns have the types that PostgreSQL tells; else, and elsewhere, those of the values.
+    `tells_unread`: rows with values that the driver can't read are told as unreadable; else such values come as bytes
+    or text (unread.py).
 
     Raises:
         SourceUnreadable: two columns have one name, or values don't fit into the type that PostgreSQL tells.
     """
     folder = Path(tempfile.mkdtemp(prefix="ctexport-sql-"))
     try:
-        streamed = connection.execution_options(stream_results=True, max_row_buffer=_PIECE_ROWS)
+        streamed = connection.execution_options(stream_results=True)
         with closing(streamed.execute(query)) as answer:
             _refuse_twice(tuple(answer.keys()), attempted)
             batching = typed_batch(postgres_schema(answer)) if typed and is_psycopg(connection) else raw_batch
-            extract = _written(answer, batching, fetch_rows, origin, folder)
+            extract = _written(answer, telling(batching) if tells_unread else batching, fetch_rows, origin, folder)
     except UnfitValues as unfit:
         shutil.rmtree(folder, ignore_errors=True)
         what = f"{unfit.column} holds values that a column of its type can't, as arrays of arrays"
@@ -108,11 +117,13 @@ def _portions(
 ) -> Iterator[list[tuple[object, ...]]]:
     """The rows in portions that are bounded by their number and their size."""
     held: list[tuple[object, ...]] = []
-    size = 0
-    while piece := [tuple(row) for row in answer.fetchmany(min(_PIECE_ROWS, fetch_rows))]:
+    size, wanted = 0, _FIRST_PIECE_ROWS
+    while piece := [tuple(row) for row in answer.fetchmany(min(wanted, fetch_rows - len(held)))]:
+        piece_bytes = _take(digest, piece)
         held += piece
-        size += _take(digest, piece)
-        if len(held) + _PIECE_ROWS > fetch_rows or size >= _BATCH_BYTES:
+        size += piece_bytes
+        wanted = max(1, min(2 * wanted, _PIECE_ROWS, _BATCH_BYTES * len(piece) // piece_bytes))
+        if len(held) >= fetch_rows or size >= _BATCH_BYTES:
             yield held
             held, size = [], 0
     if held:
@@ -120,13 +131,20 @@ def _portions(
 
 
 def _take(digest: "hashlib._Hash", rows: Sequence[tuple[object, ...]]) -> int:
-    """Adds rows to the fingerprint, and tells their size in bytes."""
+    """Adds rows to the fingerprint, one by one, however many are asked for at a time; tells their size in bytes."""
+    size = 0
+    for row in rows:
+        encoded = _encoded(row)
+        digest.update(encoded)
+        size += len(encoded)
+    return size
+
+
+def _encoded(row: tuple[object, ...]) -> bytes:
     try:
-        encoded = msgspec.msgpack.encode(rows, enc_hook=repr, order="sorted")
+        return _MSGPACK.encode(row)
     except OverflowError:  # an integer beyond 64 bits
-        encoded = repr(rows).encode()
-    digest.update(encoded)
-    return len(encoded)
+        return repr(row).encode()
 
 
 def _write(batch: RawBatch, folder: Path, number: int) -> None:

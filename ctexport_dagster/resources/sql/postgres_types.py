@@ -1,7 +1,7 @@
 """PostgreSQL's types as Polars has them: a column of a table keeps its own, whatever values a batch of it holds.
 
-`numeric(p, s)` is a decimal; `numeric` without them, or of more than 38 digits, is text with all its digits. JSON and
-intervals (ISO 8601) are the texts that the database gives; what Polars has no type for is text as well.
+`numeric(p, s)` is a decimal; `numeric` without them, or of more than 38 digits, is text with all its digits. JSON,
+ranges, records and intervals (ISO 8601) are the texts that the database gives, as is what Polars has no type for.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -32,7 +32,11 @@ _DTYPES: Mapping[str, pl.DataType] = {
     "timestamp": pl.Datetime("us"),
     "timestamptz": pl.Datetime("us", "UTC"),
 }
-_AS_TEXT = ("json", "jsonb", "interval")
+_RANGES = tuple(
+    f"{of}{kind}" for kind in ("range", "multirange") for of in ("int4", "int8", "num", "date", "ts", "tstz")
+)
+_AS_TEXT = ("record", *_RANGES)
+_EXACT_AS_TEXT = ("json", "jsonb", "interval")
 _MOST_DIGITS = 38
 _TEXT = pl.String()
 
@@ -63,16 +67,25 @@ def is_psycopg(connection: Connection) -> bool:
     return connection.dialect.name == "postgresql" and connection.dialect.driver == "psycopg"
 
 
+def speak_as_it_is(connection: Connection) -> None:
+    """Makes PostgreSQL give ranges and records as its own texts; other databases and drivers stay."""
+    if is_psycopg(connection):
+        _give_as_text(connection, _AS_TEXT)
+
+
 def speak_exactly(connection: Connection) -> None:
-    """Makes PostgreSQL give JSON and intervals as texts; other databases and drivers stay as they are."""
-    if not is_psycopg(connection):
-        return
+    """Makes PostgreSQL give JSON and intervals as texts; other databases and drivers stay."""
+    if is_psycopg(connection):
+        _give_as_text(connection, _EXACT_AS_TEXT)
+        connection.exec_driver_sql("SET LOCAL intervalstyle = 'iso_8601'")
+
+
+def _give_as_text(connection: Connection, types: Sequence[str]) -> None:
     from psycopg.types.string import TextLoader
 
     adapters = connection.connection.driver_connection.adapters  # pyright: ignore[reportOptionalMemberAccess]
-    for name in _AS_TEXT:
+    for name in types:
         adapters.register_loader(name, TextLoader)
-    connection.exec_driver_sql("SET LOCAL intervalstyle = 'iso_8601'")
 
 
 def postgres_schema(answer: CursorResult[tuple[object, ...]]) -> pl.Schema:

@@ -76,7 +76,9 @@ class Database:
         query = text(_declared(declared.events, "events", attempted))
         with self._access.connected(attempted, exactly=True) as connection:
             bound = _bound(query, partition, window)
-            extract = extracted(connection, bound, declared.fetch_rows, "the query of events", attempted)
+            extract = extracted(
+                connection, bound, declared.fetch_rows, "the query of events", attempted, tells_unread=True
+            )
         return EventInput(
             fingerprint=self._fingerprint(extract),
             places=(f"the query of events of {declared.name}",),
@@ -116,13 +118,13 @@ class Database:
         with self._access.connected(attempted, exactly=True) as connection:
             if declared.cursor is None:
                 query = _bound(text(declared.query), span.partition, span.window)
-                return extracted(connection, query, fetch_rows, origin, attempted, typed=True), None
+                return extracted(connection, query, fetch_rows, origin, attempted, typed=True, tells_unread=True), None
             zone = ZoneInfo(self.declaration.timezone)
             given = _given(span.partition, span.window)
             asked = CursorQuery(declared.query, declared.cursor, given, zone, attempted)
             bounds, is_naive = asked.captured(connection, span)
             query = asked.rows(connection, bounds, is_naive=is_naive)
-            extract = extracted(connection, query, fetch_rows, origin, attempted, typed=True)
+            extract = extracted(connection, query, fetch_rows, origin, attempted, typed=True, tells_unread=True)
         return extract, bounds.upto.model_dump_json()
 
     @property

@@ -157,6 +157,13 @@ def test_text_is_read_as_the_declared_type(
         (series(1, WIDE), [1.0], [str(WIDE)]),
         (series(0.5, float("inf")), [0.5, float("inf")], []),
         (series(b"1.5", b"\xff"), [1.5], ["\\xff"]),
+        (series("1e999", "-1e999", "-inf", "Infinity"), [float("-inf"), float("inf")], ["1e999", "-1e999"]),
+        (
+            series(str(WIDE), f"+{WIDE}", f"-{WIDE}", "+16", "9" * 50),
+            [16.0],
+            [str(WIDE), f"+{WIDE}", f"-{WIDE}", "9" * 50],
+        ),
+        (series(str(2**53 + 2), "0.1", "9007199254740993.5"), [2.0**53 + 2, 0.1, 2.0**53 + 2], []),
         (series([1], None), [None], ["[1]"]),
     ],
 )

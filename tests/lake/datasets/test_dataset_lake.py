@@ -1,5 +1,6 @@
 """What the lake of a dataset takes in, what it refuses, and what it gives back."""
 
+import json
 import os
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import polars as pl
 import pyarrow.parquet as pq
@@ -17,7 +19,9 @@ from dataset_days import DatasetDays, batch, column, key, window
 from ctexport_dagster.core.datasets.declared import DeclaredDataset
 from ctexport_dagster.core.datasets.source import Span
 from ctexport_dagster.core.errors import ConcurrentWrite, LakeError, PartitionMissing, TooManyQuarantined
+from ctexport_dagster.core.interval import Cadence
 from ctexport_dagster.core.quarantine import QUARANTINE_SCHEMA
+from ctexport_dagster.core.schema import ValueType
 from ctexport_dagster.core.source import RawBatch
 from ctexport_dagster.lake.datasets import DatasetTally
 from ctexport_dagster.lake.datasets.chain import span_of
@@ -230,7 +234,74 @@ def test_more_refused_rows_than_allowed_stop_the_partition(
         return
     with pytest.raises(TooManyQuarantined, match="2 of 4 rows were refused"):
         days.put(1, given)
-    assert days.files() == []
+    assert [path.name for path in days.files()] == ["2026-11-01-failed.parquet"]
+
+
+@pytest.mark.req("B6")
+def test_rows_that_fail_their_partition_are_told_by_reason_and_field_and_kept_where_the_message_says(
+    tmp_path: Path,
+) -> None:
+    days = DatasetDays(tmp_path, DeclaredDataset(types={"price": ValueType.INTEGER}), max_quarantined=0)
+    given = batch(price=column("1", "secret", "hidden", "2")), RawBatch(pl.DataFrame(), UNREADABLE)
+    with pytest.raises(TooManyQuarantined) as error:
+        days.put(1, *given)
+    kept = tmp_path / "quarantine" / f"{key(1)}-failed.parquet"
+    assert error.value.happened == (
+        "3 of 5 rows were refused, `max_quarantined` allows 0:"
+        " 2 contradicts_type in price, first at orders.ndjson:2; 1 x in x, first at x"
+    )
+    assert str(kept) in error.value.next_step
+    assert pl.read_parquet(kept)["value"].to_list() == ["secret", "hidden", "x"]
+    assert "secret" not in str(error.value)
+
+
+@pytest.mark.req("B6")
+def test_the_rows_that_failed_a_partition_go_once_it_is_taken_in(tmp_path: Path) -> None:
+    days = DatasetDays(tmp_path, BY_ID, max_quarantined=0)
+    with pytest.raises(TooManyQuarantined):
+        days.put(1, batch(id=column(1, None)))
+    days.put(1, batch(id=column(1, 2)))
+    assert list((tmp_path / "quarantine").iterdir()) == []
+
+
+@pytest.mark.req("A2", "B6")
+@pytest.mark.parametrize(
+    ("before", "now"),
+    [
+        (column(1, 2), column("1x", "2x")),
+        (column(date(2026, 1, 1), None), column(datetime.fromisoformat("2026-01-01T05:00"), None)),
+        (column(datetime.fromisoformat("2026-01-01")), column(datetime(2026, 1, 1, tzinfo=UTC))),
+        (column("a"), column(b"a")),
+        (column(2**53 + 1), column(0.5)),
+    ],
+)
+def test_of_a_table_given_whole_each_time_a_column_takes_another_type_with_its_values(
+    tmp_path: Path, before: pl.Series, now: pl.Series
+) -> None:
+    days = DatasetDays(tmp_path, WHOLE)
+    days.put(1, batch(v=before))
+    record = days.put(2, batch(v=now))
+    assert record.rows == DatasetTally(source=len(now), quarantined=0, kept=len(now))
+    assert days.rows(2)["v"].equals(now.alias("v"), check_dtypes=True, null_equal=True)
+
+
+@pytest.mark.req("B6")
+def test_of_a_table_given_whole_each_time_a_few_values_of_another_type_are_refused(tmp_path: Path) -> None:
+    days = DatasetDays(tmp_path, WHOLE)
+    days.put(1, batch(v=column(1, 2)))
+    first = batch(variants={"v": ("v_text",)}, v=column(None, None), v_text=column("x", "y"))
+    record = days.put(2, first, batch(3, v=column(3, 4)))
+    assert record.rows == DatasetTally(source=4, quarantined=2, kept=2)
+    assert days.rows(2)["v"].to_list() == [3, 4]
+
+
+def test_a_table_given_whole_whose_new_type_is_mixed_holds_text_and_every_row(tmp_path: Path) -> None:
+    days = DatasetDays(tmp_path, WHOLE)
+    days.put(1, batch(v=column(1)))
+    mixed = batch(variants={"v": ("v_text",)}, v=column(None, None, 3), v_text=column("x", "y", None))
+    record = days.put(2, mixed)
+    assert record.rows == DatasetTally(source=3, quarantined=0, kept=3)
+    assert days.rows(2)["v"].to_list() == ["x", "y", "3"]
 
 
 def test_a_new_column_of_mixed_values_is_text_from_its_first_row_on(tmp_path: Path) -> None:
@@ -392,6 +463,26 @@ def test_the_end_of_a_reading_by_another_cursor_means_nothing(tmp_path: Path, cu
     assert [(span.since, span.upto) for span in spans(days, 1)] == [(None, None)]
     with pytest.raises(PartitionMissing, match=r"read in another way.*`--full`"):
         spans(days, 2)
+
+
+@pytest.mark.req("A3")
+def test_the_end_of_a_reading_in_another_time_zone_means_nothing(tmp_path: Path) -> None:
+    """An instant without a zone of its own is another one there: rows between the two would be in no partition."""
+    days = DatasetDays(tmp_path, BY_ID)
+    days.put(1, batch(id=column(1)), upto="one")
+    elsewhere = Cadence(ZoneInfo("Asia/Kolkata"), 24, date(2026, 11, 1))
+    with pytest.raises(PartitionMissing, match="read in another way"):
+        span_of(days.view(), days.declared, elsewhere, elsewhere.window_of(key(2)))
+
+
+def test_records_of_old_that_tell_no_time_zone_end_where_they_say(tmp_path: Path) -> None:
+    days = DatasetDays(tmp_path, BY_ID)
+    days.put(1, batch(id=column(1)), upto="one")
+    path = days.lake.root / f"{key(1)}.json"
+    document = json.loads(path.read_text())
+    del document["zone"]
+    path.write_text(json.dumps(document))
+    assert spans(days, 2)[1].since == "one"
 
 
 def test_partitions_that_stand_alone_may_come_in_any_order(tmp_path: Path) -> None:

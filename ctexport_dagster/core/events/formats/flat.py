@@ -5,20 +5,19 @@
 
 The original's own fields come first in their order, then each map's further keys as they first appeared. The original's
 nested `deviceInfo.dimensions` has a column for each of its three fields; what doesn't fit them stands in
-`deviceInfo.dimensions` as JSON text. Source: REQUIREMENTS L9; CONSUMERS.
+`deviceInfo.dimensions` as JSON text. A device's own key `dimensions.width` beside it is
+`deviceInfo.deviceInfo.dimensions.width`. Source: REQUIREMENTS L9; CONSUMERS.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-import numpy as np
 import polars as pl
 
 from ctexport_dagster.core.columns import OutputColumn
+from ctexport_dagster.core.events.dimensions import DIMENSION_FIELDS, DIMENSIONS, split_dimensions
 from ctexport_dagster.core.events.formats.layout import (
     DEVICE_FIELDS,
-    DIMENSION_FIELDS,
-    DIMENSIONS,
     IDENTIFIERS,
     PROFILE_FIELDS,
     SESSION_FIELDS,
@@ -27,14 +26,19 @@ from ctexport_dagster.core.events.formats.layout import (
     ordered,
     own_profile,
 )
-from ctexport_dagster.core.events.json_spans import Kind, object_entries
-from ctexport_dagster.core.events.maps import MapEntries, key_columns, read_map, with_names
+from ctexport_dagster.core.events.maps import MapEntries, key_columns, read_map
 from ctexport_dagster.core.events.model import EventMap
+
+_TAKEN = frozenset(f"deviceInfo.{DIMENSIONS}.{field}" for field in DIMENSION_FIELDS)
+"""The headers of split dimensions: a key that is spelt like one of them gets its map's name once more before it."""
 
 
 @dataclass(frozen=True)
 class FlatColumn:
-    """One flat column: of an `output` column of the plan, or of a `key` of a map; of the event itself if of neither."""
+    """One flat column: of an `output` column of the plan, or of a `key` of a map; of the event itself if of neither.
+
+    `key` tells the type: a device's split dimension shares that of its dotted name with a key which is spelt so.
+    """
 
     header: str
     output: OutputColumn | None = None
@@ -62,8 +66,12 @@ class FlatEvents:
         yield from (FlatColumn(f"commPrefs.{label(column)}", column) for column in self._preferences)
         for column in _of_map("deviceInfo", self._device):
             if column.key == ("deviceInfo", DIMENSIONS):
-                yield from (FlatColumn(f"{column.header}.{field}") for field in DIMENSION_FIELDS)
-            yield column
+                yield from _of_map("deviceInfo", [f"{DIMENSIONS}.{field}" for field in DIMENSION_FIELDS])
+                yield column
+            elif DIMENSIONS in self._device and column.header in _TAKEN:
+                yield replace(column, header=f"deviceInfo.{column.header}")
+            else:
+                yield column
         yield FlatColumn("controlGroupName")
         yield from _of_map("eventProps", self._props)
         yield from _of_map("sessionProps", self._session)
@@ -90,7 +98,7 @@ class FlatEvents:
     def _device_fields(self, found: MapEntries, row_count: int) -> list[pl.Series]:
         if DIMENSIONS not in self._device:
             return key_columns(found, self._device, row_count)
-        split, is_split = _dimensions(found)
+        split, is_split = split_dimensions(found)
         columns = key_columns(found.where(~is_split), self._device, row_count)
         place = self._device.index(DIMENSIONS)
         return [*columns[:place], *key_columns(split, DIMENSION_FIELDS, row_count), *columns[place:]]
@@ -98,15 +106,3 @@ class FlatEvents:
 
 def _of_map(name: EventMap, keys: list[str]) -> Iterator[FlatColumn]:
     return (FlatColumn(f"{name}.{key}", key=(name, key)) for key in keys)
-
-
-def _dimensions(found: MapEntries) -> tuple[MapEntries, np.ndarray]:
-    """The fields of all `dimensions` that have no others, under their events' rows; and which entries those were."""
-    (places,) = np.nonzero(found.named(DIMENSIONS) & (found.values.kinds == Kind.OBJECT))
-    fields = with_names(object_entries(found.values.where(places)))
-    fits = np.zeros(len(places), bool)
-    fits[fields.rows] = True
-    fits[fields.rows[~fields.named(*DIMENSION_FIELDS)]] = False
-    is_split = np.zeros(len(found.values), bool)
-    is_split[places[fits]] = True
-    return fields.where(fits[fields.rows]).under(found.rows[places]).present, is_split

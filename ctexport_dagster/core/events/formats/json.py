@@ -17,6 +17,7 @@ import polars as pl
 from ctexport_dagster.core.columns import ColumnPlan, OutputColumn
 from ctexport_dagster.core.events.format import EventFormat
 from ctexport_dagster.core.events.formats.layout import label, local_numbers, own_profile, split_records
+from ctexport_dagster.core.events.header import header_line
 from ctexport_dagster.core.events.json_spans import column_bytes, scalar_spans
 from ctexport_dagster.core.events.maps import as_strings, spliced_texts
 from ctexport_dagster.core.formats.escapes import JSON
@@ -28,7 +29,6 @@ from ctexport_dagster.core.formats.values import TIMESTAMP_PATTERN, is_bare_in_j
 from ctexport_dagster.core.schema import ValueType
 
 _AFTER_PROPS = ("deviceInfo", "sessionProps")
-_LINE_BREAKS = str.maketrans("\r\n", "??")
 
 
 class EventJson:
@@ -51,7 +51,7 @@ class EventJson:
     def headed(self, event: str) -> "EventJson":
         """The format of one event's files: its name stands first, unless the declaration says otherwise."""
         headed = copy(self)
-        headed.head = f"{event.translate(_LINE_BREAKS)}\n".encode() if self._declared.header_line else b""
+        headed.head = header_line(event) if self._declared.header_line else b""
         return headed
 
     def rows(self, frame: pl.DataFrame) -> Rows:

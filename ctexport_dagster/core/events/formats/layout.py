@@ -19,8 +19,6 @@ IDENTIFIERS = ("identity", "all_identities", "objectId", "clevertapId", "clevert
 
 PROFILE_FIELDS = ("platform", "phone", "name", "email", "push_token")
 DEVICE_FIELDS = ("make", "model", "appVersion", "sdkVersion", "osVersion", "browser", "dpi")
-DIMENSIONS = "dimensions"
-DIMENSION_FIELDS = ("width", "height", "unit")
 SESSION_FIELDS = ("utm_source", "utm_medium", "utm_campaign")
 """The fields of the original, in its order; further keys follow them. Source: CONSUMERS."""
 

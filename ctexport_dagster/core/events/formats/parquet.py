@@ -21,8 +21,9 @@ import polars as pl
 import pyarrow as pa
 
 from ctexport_dagster.core.columns import ColumnPlan
+from ctexport_dagster.core.events.dimensions import DIMENSIONS
 from ctexport_dagster.core.events.formats.flat import FlatColumn, FlatEvents
-from ctexport_dagster.core.events.formats.layout import DIMENSIONS, ENTRY_COUNT, EventFile, own_profile
+from ctexport_dagster.core.events.formats.layout import ENTRY_COUNT, EventFile, own_profile
 from ctexport_dagster.core.events.json_spans import Kind
 from ctexport_dagster.core.events.maps import MapEntries, read_map, with_members
 from ctexport_dagster.core.events.resolve import resolved_event_schema
@@ -35,6 +36,7 @@ from ctexport_dagster.core.formats.layout import Rows
 from ctexport_dagster.core.formats.member_unions import Slot, preference_maps
 from ctexport_dagster.core.formats.parquet import LeafColumns, groups_place, parquet_file, slot_of, typed_column
 from ctexport_dagster.core.formats.row_group import MAGIC, RowGroup, footer_of, lifted
+from ctexport_dagster.core.formats.values import scalar_texts
 from ctexport_dagster.core.schema import STRINGS, ValueType
 
 _COMPAT = pl.CompatLevel.oldest()
@@ -116,6 +118,8 @@ class TypedTable:
     def _typed(self, column: FlatColumn, values: pl.Series) -> pa.Array:
         if column.output:
             return typed_column(column.output, values, as_string=self.as_string)
+        if column.header == "ts" and self.as_string:
+            return scalar_texts(values, ValueType.TIMESTAMP).to_arrow(compat_level=_COMPAT)
         type_ = self.types.get(column.key, ValueType.STRING) if column.key and not self.as_string else ValueType.STRING
         if type_ == ValueType.BOOLEAN:
             values = values.replace_strict(_TRUTHS, default=None, return_dtype=pl.Boolean)
@@ -127,7 +131,7 @@ class TypedTable:
 class EventParquet:
     """A Parquet format of events; each slice of rows becomes a row group."""
 
-    slice_bytes = 6_000_000
+    slice_bytes = 9_000_000
     head = MAGIC
 
     def __init__(self, declared: Format, table: UnionTable | TypedTable) -> None:
@@ -195,7 +199,10 @@ def _read_device(texts: pl.Series) -> MapEntries:
 
 
 def _read_props(frame: pl.DataFrame) -> MapEntries:
-    """The entries of the events' properties, and of what else the table has no column for."""
+    """The entries of the events' properties, and of what else the table has no column for.
+
+    A property whose name the latter take gets `eventProps.` before it, where an event has both.
+    """
     objects, session, group = frame["eventProps"], frame["sessionProps"], frame["controlGroupName"]
     if session.null_count() == group.null_count() == frame.height:
         return read_map(objects).present
@@ -204,7 +211,7 @@ def _read_props(frame: pl.DataFrame) -> MapEntries:
     if group.null_count() < frame.height:
         named = pl.concat_str(pl.lit(',"controlGroupName":"'), pl.col(group.name), pl.lit('"'))
         objects = with_members(objects, JSON.column(group).to_frame().select(named).to_series())
-    return read_map(objects).present.first_of_each
+    return read_map(objects).present.told_apart("eventProps.")
 
 
 def _session_members(session: pl.Series) -> pl.Series:
