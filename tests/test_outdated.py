@@ -15,8 +15,8 @@ from line_fakes import Given, MemoryDeclaration, TinyHome
 
 from ctexport_dagster.core.delivery.basis import read_basis
 from ctexport_dagster.core.source import SourceMode
+from ctexport_dagster.findings.outdated import LOOK_BACK, outdated_partitions
 from ctexport_dagster.line import Line
-from ctexport_dagster.outdated import LOOK_BACK, outdated_partitions
 
 DAYS = [f"2026-11-{day:02}" for day in range(1, 5)]
 NOW = datetime(2026, 11, 20, tzinfo=UTC)

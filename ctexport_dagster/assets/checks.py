@@ -20,8 +20,8 @@ from ctexport_dagster.core.lateness import Standing
 from ctexport_dagster.core.manifest import Manifest, Mode
 from ctexport_dagster.core.phones import PhoneReport
 from ctexport_dagster.core.quarantine import told_counts
+from ctexport_dagster.findings.outdated import LOOK_BACK, Outdated
 from ctexport_dagster.lake.refused import refused_counts
-from ctexport_dagster.outdated import LOOK_BACK, Outdated
 
 CheckName = Literal[
     "every_row_is_accounted_for",

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import dagster as dg
 import polars as pl
 
-from ctexport_dagster import misnamed
 from ctexport_dagster.assets import checks, metadata
 from ctexport_dagster.assets.source_asset import Asked, Content, Told, content_key, source_asset
 from ctexport_dagster.assets.workshop import Workshop
@@ -17,6 +16,7 @@ from ctexport_dagster.core.manifest import Mode
 from ctexport_dagster.core.plot import SHOWN_BARS, Bar
 from ctexport_dagster.core.schema import ValueType
 from ctexport_dagster.core.source import SourceDeclaration
+from ctexport_dagster.findings import misnamed
 from ctexport_dagster.lake.datasets import DatasetLake, DatasetRecord
 from ctexport_dagster.stages.datasets import ingest_dataset_partition
 

@@ -15,8 +15,8 @@ from ctexport_dagster.core.delivery.audit import audit_of
 from ctexport_dagster.core.delivery.record import generations
 from ctexport_dagster.core.delivery.request import USUAL_PACE, Pace
 from ctexport_dagster.core.destination import Destination
+from ctexport_dagster.findings.outdated import outdated_partitions
 from ctexport_dagster.line import Line
-from ctexport_dagster.outdated import outdated_partitions
 from ctexport_dagster.partitions import partitions_of, window_of
 from ctexport_dagster.stages.delivery import deliver_parts
 from ctexport_dagster.volumes import UsageAt, nothing_is_counted

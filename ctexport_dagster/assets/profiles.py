@@ -6,7 +6,6 @@ from typing import cast
 
 import dagster as dg
 
-from ctexport_dagster import misnamed
 from ctexport_dagster.assets import checks, metadata
 from ctexport_dagster.assets.source_asset import Asked, Content, Told, content_key, source_asset
 from ctexport_dagster.assets.workshop import Workshop
@@ -15,6 +14,7 @@ from ctexport_dagster.core.checks import COMPARED, Drift, drift
 from ctexport_dagster.core.manifest import Mode
 from ctexport_dagster.core.plot import SHOWN_BARS, Bar
 from ctexport_dagster.core.source import Source, SourceDeclaration
+from ctexport_dagster.findings import misnamed
 from ctexport_dagster.lake import Lake, PartitionRecord
 from ctexport_dagster.lake.record import History
 from ctexport_dagster.stages.profiles import ingest_partition

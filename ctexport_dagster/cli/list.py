@@ -17,10 +17,10 @@ from ctexport_dagster.core.counted import counted
 from ctexport_dagster.core.export import ExportKind, FormatType
 from ctexport_dagster.core.quarantine import summed, told_counts
 from ctexport_dagster.core.status import Standing
+from ctexport_dagster.findings.outdated import outdated_partitions
+from ctexport_dagster.findings.refused import newest_refused
 from ctexport_dagster.home import Home
 from ctexport_dagster.line import Line
-from ctexport_dagster.outdated import outdated_partitions
-from ctexport_dagster.refusals import newest_refused
 
 Frequency = Literal["once", "3h", "4h", "6h", "8h", "12h", "24h", "daily"]
 StatusOption = Literal["pending", "running", "stopped", "done"]

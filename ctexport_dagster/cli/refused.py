@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ctexport_dagster.core.quarantine import RefusedCount, told_counts
-from ctexport_dagster.refusals import Refused
+from ctexport_dagster.findings.refused import Refused
 
 
 @dataclass(frozen=True)

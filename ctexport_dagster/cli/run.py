@@ -18,10 +18,10 @@ from ctexport_dagster.cli.lines import (
 from ctexport_dagster.cli.refused import ShownRefused, printed_refused, shown_refused
 from ctexport_dagster.cli.terminal import AsJson, home_here, print_json, print_lines, print_table
 from ctexport_dagster.core.interval import Interval
+from ctexport_dagster.findings.misnamed import misnamed
+from ctexport_dagster.findings.refused import refused_in
 from ctexport_dagster.home import Home
 from ctexport_dagster.line import Line
-from ctexport_dagster.misnamed import misnamed
-from ctexport_dagster.refusals import refused_in
 
 Key = Annotated[str | None, typer.Option(metavar="KEY", help="One partition, as 2026-11-18.")]
 

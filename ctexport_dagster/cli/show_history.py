@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from ctexport_dagster.cli.refused import ShownRefused, shown_refused
 from ctexport_dagster.cli.standings import has_dagster, standings_of
 from ctexport_dagster.core.delivery.record import latest_manifest
+from ctexport_dagster.findings.misnamed import misnamed
+from ctexport_dagster.findings.outdated import FAR_BACK, Outdated, outdated_partitions
+from ctexport_dagster.findings.refused import newest_refused
 from ctexport_dagster.home import Home
 from ctexport_dagster.line import Line
-from ctexport_dagster.misnamed import misnamed
-from ctexport_dagster.outdated import FAR_BACK, Outdated, outdated_partitions
-from ctexport_dagster.refusals import newest_refused
 
 if TYPE_CHECKING:
     from ctexport_dagster.core.history import Attempt

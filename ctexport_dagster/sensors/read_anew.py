@@ -6,8 +6,8 @@ import dagster as dg
 
 from ctexport_dagster.assets.checks import of_outdated
 from ctexport_dagster.clock import Clock
+from ctexport_dagster.findings.outdated import outdated_partitions
 from ctexport_dagster.line import Line
-from ctexport_dagster.outdated import outdated_partitions
 from ctexport_dagster.sensors.watching import Seen, watching_sensor
 
 

@@ -16,8 +16,8 @@ from ctexport_dagster.core.manifest import ManifestHead, RowCounts
 from ctexport_dagster.core.naming import Naming, check_collisions
 from ctexport_dagster.core.run_names import FileOfEvent, RunNames, run_names
 from ctexport_dagster.core.staging import StagedChunk
+from ctexport_dagster.findings.outdated import basis_of
 from ctexport_dagster.line import Line, StagedPart
-from ctexport_dagster.outdated import basis_of
 
 
 def deliver_partition(

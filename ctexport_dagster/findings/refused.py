@@ -15,9 +15,9 @@ from ctexport_dagster.core.interval import Interval
 from ctexport_dagster.core.quarantine import RefusedCount
 from ctexport_dagster.dataset_line import DatasetLine
 from ctexport_dagster.event_line import EventLine
+from ctexport_dagster.findings.outdated import LOOK_BACK
 from ctexport_dagster.lake.refused import failed_files, refused_counts
 from ctexport_dagster.line import Line
-from ctexport_dagster.outdated import LOOK_BACK
 
 
 @dataclass(frozen=True)
