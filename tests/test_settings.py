@@ -53,7 +53,7 @@ def test_settings_take_secrets_from_the_environment(tmp_path: Path) -> None:
         ),
         (
             "entitlement:\n  applications:\n    prime: {profiles: 10, per_profil: 500 KB}\n",
-            "settings.yaml:3: entitlement.applications.prime.per_profil: unknown key",
+            "settings.yaml:3: entitlement.applications.prime.per_profil: unknown key; did you mean per_profile?",
         ),
         (
             "entitlement:\n  add_ons: {distiller: 1 TiB}\n",

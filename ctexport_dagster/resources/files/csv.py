@@ -20,10 +20,12 @@ from ctexport_dagster.core.quarantine import QUARANTINE_SCHEMA, Reason
 from ctexport_dagster.core.source import RawBatch
 from ctexport_dagster.resources.files.bytes import BLOCK_BYTES, byte_blocks
 
-_FIELD = rb'(?:"(?:[^"]++|"")*+"|[^",\r\n]*+)'
-_RECORD = re.compile(rb"(" + _FIELD + rb"(?:," + _FIELD + rb")*+)\r?\n")
-_RECORDS = re.compile(rb"(?:" + _FIELD + rb"(?:," + _FIELD + rb")*+\r?\n)*+")
-_OPEN_RECORD = re.compile(rb"(?:" + _FIELD + rb',)*+(?:"(?:[^"]++|"")*+"?|[^",\r\n]*+)\r?\Z')
+# Before Python 3.11.5 a possessive repeat goes wrong around alternatives and possessive groups that fail, so a field is
+# written without: an optional quoted text up to a comma or line end, then what else there is, which is nothing behind it.
+_FIELD = rb'(?:"[^"]*+(?:""[^"]*+)*+"(?![^,\r\n]))?[^",\r\n]*+'
+_RECORD = re.compile(rb"(" + _FIELD + rb"(?:," + _FIELD + rb")*+)\r?+\n")
+_RECORDS = re.compile(rb"(?:" + _FIELD + rb"(?:," + _FIELD + rb")*+\r?+\n)*+")
+_OPEN_RECORD = re.compile(rb"(?:" + _FIELD + rb',)*+(?:"[^"]*+(?:""[^"]*+)*+"?|[^",\r\n]*+)\r?\Z')
 _EACH_FIELD = re.compile(rb"(?:\A|,)(" + _FIELD + rb")")
 _RECORD_BYTES = 16_000_000
 """A record that has no end by then has a stray quote."""
