@@ -20,7 +20,7 @@ from ctexport_dagster.core.quarantine import QUARANTINE_SCHEMA, Reason
 from ctexport_dagster.core.source import RawBatch
 from ctexport_dagster.resources.files.bytes import BLOCK_BYTES, byte_blocks
 
-# Before Python 3.11.5 a possessive repeat goes wrong around alternatives and possessive groups that fail. So a field has
+# Before Python 3.11.5 possessive repeats go wrong around alternatives and possessive groups that fail. So a field has
 # none: an optional quoted text up to a comma or line end, then all that stands unquoted, which behind it is nothing.
 _FIELD = rb'(?:"[^"]*+(?:""[^"]*+)*+"(?![^,\r\n]))?[^",\r\n]*+'
 _RECORD = re.compile(rb"(" + _FIELD + rb"(?:," + _FIELD + rb")*+)\r?+\n")
