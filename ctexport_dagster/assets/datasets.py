@@ -6,7 +6,7 @@ import dagster as dg
 import polars as pl
 
 from ctexport_dagster.assets import checks, metadata
-from ctexport_dagster.assets.source_asset import Asked, Content, Told, content_key, source_asset
+from ctexport_dagster.assets.source_asset import OF_COLUMNS, Asked, Content, Told, content_key, source_asset
 from ctexport_dagster.assets.workshop import Workshop
 from ctexport_dagster.core.checks import COMPARED, Drift, drift
 from ctexport_dagster.core.datasets.declared import DeclaredDataset
@@ -35,13 +35,7 @@ def dataset_asset(
         pool=f"dataset_{declaration.name}_{dataset}",
         kinds=frozenset({"parquet", "polars"}),
         description=_description(declaration, dataset, declared),
-        checks=(
-            "every_row_is_accounted_for",
-            "every_row_is_usable",
-            "declared_columns_are_given",
-            "fields_are_as_before",
-            "volume_is_usual",
-        ),
+        checks=OF_COLUMNS,
         bars="Rows that the source gave",
     )
 

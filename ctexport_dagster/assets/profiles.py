@@ -7,7 +7,7 @@ from typing import cast
 import dagster as dg
 
 from ctexport_dagster.assets import checks, metadata
-from ctexport_dagster.assets.source_asset import Asked, Content, Told, content_key, source_asset
+from ctexport_dagster.assets.source_asset import OF_COLUMNS, Asked, Content, Told, content_key, source_asset
 from ctexport_dagster.assets.workshop import Workshop
 from ctexport_dagster.core.asset_names import PROFILES
 from ctexport_dagster.core.checks import COMPARED, Drift, drift
@@ -33,13 +33,7 @@ def profiles_asset(
         pool=f"source_{declaration.name}",
         kinds=frozenset({"deltalake", "polars"}),
         description=_description(declaration),
-        checks=(
-            "every_row_is_accounted_for",
-            "every_row_is_usable",
-            "declared_columns_are_given",
-            "fields_are_as_before",
-            "volume_is_usual",
-        ),
+        checks=OF_COLUMNS,
         bars="Rows that the source gave",
         tags={"ctexport/source_mode": declaration.mode},
     )

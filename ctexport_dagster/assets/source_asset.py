@@ -16,6 +16,15 @@ from ctexport_dagster.core.source import SourceDeclaration
 from ctexport_dagster.partitions import partitions_of, window_of
 from ctexport_dagster.stages.progress import Progress
 
+OF_COLUMNS: tuple[checks.CheckName, ...] = (
+    "every_row_is_accounted_for",
+    "every_row_is_usable",
+    "declared_columns_are_given",
+    "fields_are_as_before",
+    "volume_is_usual",
+)
+"""The checks of what has columns of its own: profiles and tables."""
+
 
 @dataclass(frozen=True)
 class Content:
